@@ -1,0 +1,82 @@
+package api
+
+// Spec is what a service is asked to be, apart from its targets: its routes,
+// its health check and how its requests are treated. It travels over the
+// control socket, lives in the state file and mirrors a service of the config
+// file. Zero fields mean the default named beside them.
+type Spec struct {
+	// Hosts that the service answers for: exact names, or one-level wildcards
+	// such as "*.example.com". Empty means every host that no other route takes.
+	Hosts []string `json:"hosts,omitempty"`
+	// PathPrefixes that the service answers for, matched on segment boundaries.
+	// Empty means "/".
+	PathPrefixes []string `json:"path_prefixes,omitempty"`
+	// KeepPathPrefix forwards the path with the matched prefix; by default the
+	// prefix is stripped.
+	KeepPathPrefix bool `json:"keep_path_prefix,omitempty"`
+
+	HealthCheck HealthCheck `json:"health_check"`
+
+	// Policy chooses a target for a request. Default PolicyRoundRobin.
+	Policy Policy `json:"policy,omitempty"`
+	// SlowStart lets a target that became healthy take its share of the traffic
+	// gradually, over this time. Zero is off.
+	SlowStart Duration `json:"slow_start,omitempty"`
+	// FailOpen sends requests to unhealthy targets when no healthy one is left,
+	// instead of answering 503 at once.
+	FailOpen bool `json:"fail_open,omitempty"`
+
+	// TargetTimeout is how long a target may take from the end of the request
+	// to the first byte of its answer. Default 30s. Negative is off.
+	TargetTimeout Duration `json:"target_timeout,omitempty"`
+	// MaxRequestBody in bytes; a larger body is answered 413. Zero is no limit.
+	MaxRequestBody int64 `json:"max_request_body,omitempty"`
+	// MaxInFlight is how many requests one target may have at once before it
+	// counts as full. Zero is no limit.
+	MaxInFlight int `json:"max_in_flight,omitempty"`
+}
+
+// HealthCheck is how the targets of a service are probed.
+type HealthCheck struct {
+	// Paths that must all answer well. Default ["/up"].
+	Paths []string `json:"paths,omitempty"`
+	// Port to probe; zero is the target's own.
+	Port int `json:"port,omitempty"`
+	// Host is sent as the Host header; empty is the target's address.
+	Host string `json:"host,omitempty"`
+	// Headers are added to every probe.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Interval between probes of a healthy target. Default 1s.
+	Interval Duration `json:"interval,omitempty"`
+	// Timeout of one probe, connect to last byte. Default 5s.
+	Timeout Duration `json:"timeout,omitempty"`
+	// HealthyThreshold is how many good probes in a row make a target healthy.
+	// Default 1.
+	HealthyThreshold int `json:"healthy_threshold,omitempty"`
+	// MaxAttempts is how many failed probes in a row make a healthy target
+	// unhealthy. Default 3.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+	// Status that counts as good: one code or a range, "200" or "200-399".
+	// Default "200-299".
+	Status string `json:"status,omitempty"`
+	// Body is text that a good answer must contain. Empty accepts any body.
+	Body string `json:"body,omitempty"`
+}
+
+// Policy names how a target is chosen.
+type Policy string
+
+// The policies.
+const (
+	PolicyRoundRobin       Policy = "round_robin"
+	PolicyLeastConnections Policy = "least_connections"
+	PolicyTwoChoices       Policy = "two_choices"
+)
+
+// Target is one instance of a service.
+type Target struct {
+	// Address as host:port. The name is resolved on every dial.
+	Address string `json:"address"`
+	// Weight of the target's share. Default 1.
+	Weight int `json:"weight,omitempty"`
+}
