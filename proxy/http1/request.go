@@ -1,0 +1,246 @@
+package http1
+
+import "bytes"
+
+// Request is a request head, scanned from a buffer that it points into. The
+// zero value is ready after Reset. It is reused from request to request and
+// then allocates nothing.
+type Request struct {
+	head
+
+	// Method as it was sent.
+	Method []byte
+	// Target is the request-target in origin form, byte for byte as sent: the
+	// absolute form has lost its scheme and authority. It is "*" for the
+	// asterisk form.
+	Target []byte
+	// Path is the part of Target before the query; "*" for the asterisk form.
+	Path []byte
+	// Host is the authority of the absolute form, else the value of the Host
+	// field; empty only in HTTP/1.0.
+	Host []byte
+	// Minor is the minor version, 0 or 1.
+	Minor int
+	// Absolute says that Host replaces the Host field (RFC 9112 §3.2.2).
+	Absolute bool
+	// Continue says that the client waits for a 100 before it sends the body.
+	Continue bool
+	// WebSocket says that the client asks to switch to the WebSocket protocol.
+	WebSocket bool
+	// Trailers says that the client takes trailer fields.
+	Trailers bool
+
+	skipped  int // empty lines before the request line
+	started  bool
+	hosts    int
+	expects  bool
+	badCount bool
+	upgrade  bool
+}
+
+// Reset makes r ready for the next request.
+func (r *Request) Reset() {
+	fields := r.fields
+	*r = Request{}
+	r.fields = fields
+	r.head.reset()
+}
+
+// maxEmptyLines before a request line are ignored (RFC 9112 §2.2): some clients
+// send one after a POST body.
+const maxEmptyLines = 2
+
+// Scan reads b, which holds all that has arrived of the request so far, from
+// where the last call stopped. It reports whether the head is complete; Len is
+// then its length, and what follows in b is the body. After an error r must be
+// Reset, and the connection cannot be used any more.
+func (r *Request) Scan(b []byte, lim Limits) (bool, *Error) {
+	for !r.started {
+		done, err := r.scanLine(b, lim)
+		if err != nil || !done {
+			return false, err
+		}
+	}
+	done, err := r.scanFields(b, lim)
+	if err != nil || !done {
+		return false, err
+	}
+	return true, r.judge()
+}
+
+// scanLine scans the request line, or skips an empty line before it.
+func (r *Request) scanLine(b []byte, lim Limits) (bool, *Error) {
+	line := b[r.next:]
+	n := bytes.IndexByte(line, '\n')
+	if n < 0 {
+		if len(b) >= lim.Bytes {
+			return false, ErrHeadTooLarge
+		}
+		return false, judgeStart(line)
+	}
+	if r.next+n+1 > lim.Bytes {
+		return false, ErrHeadTooLarge
+	}
+	if n == 0 || line[n-1] != '\r' {
+		return false, ErrBareLF
+	}
+	if n == 1 {
+		r.next += 2
+		if r.skipped++; r.skipped > maxEmptyLines {
+			return false, ErrRequestLine
+		}
+		return true, nil
+	}
+	r.started = true
+	r.next += n + 1
+	return true, r.parseLine(line[:n-1])
+}
+
+// judgeStart refuses, before the line is complete, what can be no request line:
+// a TLS client on a plain port would otherwise wait for the head timeout.
+func judgeStart(line []byte) *Error {
+	for _, c := range line {
+		if c == ' ' || c == '\r' {
+			return nil
+		}
+		if class[c]&classToken == 0 {
+			return ErrRequestLine
+		}
+	}
+	return nil
+}
+
+// parseLine is RFC 9112 §3: method SP request-target SP HTTP-version, with
+// exactly one space each.
+func (r *Request) parseLine(line []byte) *Error {
+	sp := 0
+	for sp < len(line) && class[line[sp]]&classToken != 0 {
+		sp++
+	}
+	if sp == 0 || sp == len(line) || line[sp] != ' ' {
+		return ErrRequestLine
+	}
+	r.Method = line[:sp]
+	rest := line[sp+1:]
+	end := 0
+	for end < len(rest) && class[rest[end]]&classTarget != 0 {
+		end++
+	}
+	if end < len(rest) && rest[end] != ' ' {
+		return ErrTarget
+	}
+	if end == 0 || end == len(rest) {
+		return ErrRequestLine
+	}
+	r.Target = rest[:end]
+	return r.parseVersion(rest[end+1:])
+}
+
+func (r *Request) parseVersion(v []byte) *Error {
+	if len(v) != len("HTTP/1.1") || string(v[:5]) != "HTTP/" || v[6] != '.' ||
+		v[5] < '0' || v[5] > '9' || v[7] < '0' || v[7] > '9' {
+		return ErrRequestLine
+	}
+	if v[5] != '1' {
+		return ErrVersion
+	}
+	if v[7] != '0' { // RFC 9110 §2.5: a higher minor version is read as 1.1.
+		r.Minor = 1
+	}
+	return nil
+}
+
+// judge decides what the single lines could not, once all are there.
+func (r *Request) judge() *Error {
+	// Method and Target may point into a smaller buffer that has been replaced
+	// since their line was scanned.
+	r.rebase()
+	for i := range r.fields {
+		if err := r.noteField(&r.fields[i]); err != nil {
+			return err
+		}
+	}
+	if err := r.judgeTarget(); err != nil {
+		return err
+	}
+	if r.hosts > 1 || r.hosts == 0 && r.Minor > 0 {
+		return ErrHost
+	}
+	if r.hosts == 1 || r.Absolute {
+		if !validHost(r.Host) {
+			return ErrHost
+		}
+	}
+	if err := r.judgeFraming(r.Minor); err != nil {
+		return err
+	}
+	r.cutNamed()
+	hasBody := r.chunked || r.contentLength > 0
+	r.Continue = r.expects && hasBody && r.Minor > 0
+	r.WebSocket = r.upgrade && r.connection&optUpgrade != 0 && r.Minor > 0 && !hasBody && string(r.Method) == "GET"
+	return nil
+}
+
+// rebase points the request line's slices into the present buffer.
+func (r *Request) rebase() {
+	start := 0
+	for r.buf[start] == '\r' || r.buf[start] == '\n' {
+		start += 2
+	}
+	m, t := len(r.Method), len(r.Target)
+	r.Method = r.buf[start : start+m : start+m]
+	r.Target = r.buf[start+m+1 : start+m+1+t : start+m+1+t]
+}
+
+func (r *Request) noteField(f *Field) *Error {
+	switch f.Kind {
+	case Host:
+		r.hosts++
+		r.Host = r.Value(f)
+	case Expect:
+		if r.Minor > 0 && !equalFold(r.Value(f), "100-continue") {
+			return ErrExpect
+		}
+		r.expects = true
+	case TE:
+		r.Trailers = r.Trailers || listHas(r.Value(f), "trailers")
+	case Upgrade:
+		r.upgrade = r.upgrade || equalFold(r.Value(f), "websocket")
+	}
+	return nil
+}
+
+func listHas(list []byte, element string) bool {
+	for rest := list; rest != nil; {
+		var e []byte
+		if e, rest = nextElement(rest); equalFold(e, element) {
+			return true
+		}
+	}
+	return false
+}
+
+// KeepAlive reports whether the client lets the connection persist (RFC 9112
+// §9.3).
+func (r *Request) KeepAlive() bool {
+	if r.connection&optClose != 0 {
+		return false
+	}
+	return r.Minor > 0 || r.connection&optKeepAlive != 0
+}
+
+// HasBody reports whether a body follows the head.
+func (r *Request) HasBody() bool { return r.chunked || r.contentLength > 0 }
+
+// IsHead reports whether the method is HEAD, whose answer has no body.
+func (r *Request) IsHead() bool { return string(r.Method) == "HEAD" }
+
+// Idempotent reports whether doing the request twice means the same as once
+// (RFC 9110 §9.2.2).
+func (r *Request) Idempotent() bool {
+	switch string(r.Method) {
+	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "QUERY":
+		return true
+	}
+	return false
+}

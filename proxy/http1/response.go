@@ -1,0 +1,155 @@
+package http1
+
+import "bytes"
+
+// Response is a response head, scanned from a buffer that it points into. The
+// zero value is ready after Reset, and is reused like a Request.
+type Response struct {
+	head
+
+	// Status is the status code, 100 to 599.
+	Status int
+	// Reason is the reason phrase as it was sent; it may be empty.
+	Reason []byte
+	// Minor is the minor version, 0 or 1.
+	Minor int
+
+	started bool
+	reason  [2]int
+	upgrade bool
+}
+
+// Reset makes r ready for the next response.
+func (r *Response) Reset() {
+	fields := r.fields
+	*r = Response{}
+	r.fields = fields
+	r.head.reset()
+}
+
+// Scan reads b, which holds all that has arrived of the response so far, from
+// where the last call stopped. It reports whether the head is complete. After
+// an error the connection cannot be used any more.
+func (r *Response) Scan(b []byte, lim Limits) (bool, *Error) {
+	if !r.started {
+		n := bytes.IndexByte(b, '\n')
+		if n < 0 {
+			if len(b) >= lim.Bytes {
+				return false, ErrHeadTooLarge
+			}
+			return false, judgeStatusStart(b)
+		}
+		if n == 0 || b[n-1] != '\r' {
+			return false, ErrStatusLine
+		}
+		if err := r.parseLine(b[:n-1]); err != nil {
+			return false, err
+		}
+		r.started = true
+		r.next = n + 1
+	}
+	done, err := r.scanFields(b, lim)
+	if err != nil || !done {
+		return false, err
+	}
+	r.Reason = b[r.reason[0]:r.reason[1]]
+	return true, r.judge()
+}
+
+const statusStart = "HTTP/1."
+
+// judgeStatusStart refuses at once what can be no status line.
+func judgeStatusStart(b []byte) *Error {
+	for i := 0; i < len(b) && i < len(statusStart); i++ {
+		if b[i] != statusStart[i] {
+			return ErrStatusLine
+		}
+	}
+	return nil
+}
+
+// parseLine is RFC 9112 §4: HTTP-version SP status-code SP [ reason-phrase ]. The
+// second space may be missing when there is no reason: many servers leave it out,
+// and nothing can hide there.
+func (r *Response) parseLine(line []byte) *Error {
+	const fixed = len("HTTP/1.1 200")
+	if len(line) < fixed || string(line[:7]) != statusStart || line[8] != ' ' {
+		return ErrStatusLine
+	}
+	switch line[7] {
+	case '0':
+	case '1':
+		r.Minor = 1
+	default:
+		return ErrStatusLine
+	}
+	status, ok := parseDigits(line[9:12])
+	if !ok || status < 100 || status > 599 {
+		return ErrStatusLine
+	}
+	r.Status = int(status)
+	r.reason = [2]int{fixed, fixed}
+	if len(line) > fixed {
+		if line[fixed] != ' ' || !validValue(line[fixed+1:]) {
+			return ErrStatusLine
+		}
+		r.reason = [2]int{fixed + 1, len(line)}
+	}
+	return nil
+}
+
+func (r *Response) judge() *Error {
+	for i := range r.fields {
+		if f := &r.fields[i]; f.Kind == Upgrade {
+			r.upgrade = r.upgrade || equalFold(r.Value(f), "websocket")
+		}
+	}
+	if err := r.judgeFraming(r.Minor); err != nil {
+		return err
+	}
+	r.cutNamed()
+	return nil
+}
+
+// Interim reports whether this is a 1xx response, after which another follows.
+// 101 is not: it ends HTTP on the connection.
+func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
+
+// WebSocket reports whether the response switches to the WebSocket protocol.
+func (r *Response) WebSocket() bool {
+	return r.Status == 101 && r.upgrade && r.connection&optUpgrade != 0
+}
+
+// KeepAlive reports whether the target lets the connection persist (RFC 9112
+// §9.3).
+func (r *Response) KeepAlive() bool {
+	if r.connection&optClose != 0 {
+		return false
+	}
+	return r.Minor > 0 || r.connection&optKeepAlive != 0
+}
+
+// Body is how the body of a message is delimited (RFC 9112 §6.3).
+type Body uint8
+
+// The ways.
+const (
+	NoBody     Body = iota
+	Fixed           // Content-Length bytes
+	Chunked         // chunks, then a trailer section
+	UntilClose      // until the sender closes; responses only
+)
+
+// Body returns how the response's body is delimited, given whether the request
+// was a HEAD.
+func (r *Response) Body(toHead bool) Body {
+	switch {
+	case toHead || r.Status < 200 || r.Status == 204 || r.Status == 304 || r.contentLength == 0:
+		return NoBody
+	case r.chunked:
+		return Chunked
+	case r.contentLength > 0:
+		return Fixed
+	}
+	return UntilClose
+}
