@@ -1,0 +1,118 @@
+# Everything that is built, checked and measured here. `make` alone lists it.
+# Nothing has to be installed by hand but Go, make and a C compiler (for -race):
+# the tools below are fetched at their pinned version into bin/tools.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# golangci-lint carries staticcheck v0.8.2, gofumpt v0.12.0 and gci v0.13.7, so
+# that those three need no pin of their own.
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.8.0
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMAGE    ?= upfront:$(VERSION)
+FUZZTIME ?= 30s
+COUNT    ?= 1
+BENCH    ?= .
+PKG      ?= ./...
+
+LDFLAGS  := -s -w -X upfront/internal/version.Version=$(VERSION)
+PROGRAMS := $(notdir $(wildcard cmd/*))
+
+TOOLS       := $(CURDIR)/bin/tools
+GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+
+##@ Build
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the programs, static, into bin/
+	@mkdir -p bin
+	@for p in $(PROGRAMS); do \
+	  echo "bin/$$p $(VERSION)"; \
+	  CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/$$p" "./cmd/$$p"; \
+	done
+
+.PHONY: image
+image: build ## Build the Docker image IMAGE=upfront:VERSION
+	docker build -t '$(IMAGE)' .
+
+##@ Check
+
+.PHONY: check
+check: tidy lint layers test e2e vuln ## Everything that must hold before a commit
+
+.PHONY: test
+test: ## Unit tests with the race detector, in random order
+	go test -race -shuffle=on -count=$(COUNT) $$(go list $(PKG) | grep -v '/e2e\($$\|/\)')
+
+.PHONY: e2e
+e2e: ## Black-box tests of the built programs; Docker ones when it answers
+	go test -count=1 -timeout 15m -v ./e2e/...
+
+.PHONY: lint
+lint: $(GOLANGCI) ## go vet, staticcheck, gofumpt and the rest of .golangci.yml
+	go vet ./...
+	$(GOLANGCI) run
+
+.PHONY: layers
+layers: ## Who imports whom, how large files and functions are, what the docs link to
+	go test -count=1 .
+
+.PHONY: tidy
+tidy: ## Fail when go.mod or go.sum would change
+	go mod tidy -diff
+	go mod verify
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Known vulnerabilities in what we call
+	@./.ci/vuln $(GOVULNCHECK)
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## Format all Go files
+	$(GOLANGCI) fmt
+
+##@ Measure
+
+.PHONY: cover
+cover: ## Coverage of the unit tests, by package and in total
+	go test -coverprofile=coverage.out $$(go list ./... | grep -v '/e2e\($$\|/\)')
+	@go tool cover -func=coverage.out | tail -n 1
+
+.PHONY: bench
+bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
+
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME=30s
+	@./.ci/fuzz '$(FUZZTIME)'
+
+.PHONY: e2e-real
+e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long)
+	UPFRONT_E2E_REAL=1 go test -count=1 -timeout 60m -v -run '^TestReal' ./e2e/...
+
+##@ Tools
+
+$(GOLANGCI):
+	@echo "installing golangci-lint $(GOLANGCI_VERSION) into bin/tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(TOOLS)/golangci-lint $@
+
+$(GOVULNCHECK):
+	@echo "installing govulncheck $(GOVULNCHECK_VERSION) into bin/tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	@mv $(TOOLS)/govulncheck $@
+
+.PHONY: clean
+clean: ## Remove what was built, tools included
+	rm -rf bin coverage.out
