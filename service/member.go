@@ -1,0 +1,188 @@
+package service
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"go.uber.org/zap"
+
+	"upfront/api"
+	"upfront/balancer"
+	"upfront/health"
+	"upfront/internal/logfield"
+)
+
+// member is one target of a service together with what probes it. Versions of a
+// service share their members; a deploy always makes new ones.
+type member struct {
+	registry *Registry
+	service  string
+	spec     api.Target
+	traits   traits
+	target   *balancer.Target
+	monitor  *health.Monitor
+
+	changed chan struct{}      // capacity 1: the verdict changed
+	run     func()             // probes until cancel
+	cancel  context.CancelFunc // asks the probes to end
+	stopped chan struct{}      // closed when the probes have ended
+}
+
+// traits is the part of a spec that a member is made from; a spec that differs
+// in any of it needs new members.
+type traits struct {
+	check       api.HealthCheck
+	maxInFlight int
+	slowStart   api.Duration
+}
+
+func traitsOf(spec api.Spec) traits {
+	return traits{check: spec.HealthCheck, maxInFlight: spec.MaxInFlight, slowStart: spec.SlowStart}
+}
+
+func (t traits) equal(o traits) bool { return reflect.DeepEqual(t, o) }
+
+// newMember makes a target and its monitor. Nothing is probed before start.
+func (r *Registry) newMember(service string, spec api.Spec, target api.Target, initial health.Status) *member {
+	m := &member{
+		registry: r,
+		service:  service,
+		spec:     target,
+		traits:   traitsOf(spec),
+		changed:  make(chan struct{}, 1),
+		stopped:  make(chan struct{}),
+	}
+	probing, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	m.run = func() { m.monitor.Run(probing) }
+	var transport balancer.Transport
+	if r.options.NewTransport != nil {
+		transport = r.options.NewTransport(target.Address)
+	}
+	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, target.Address, initial), m.onChange)
+	m.target = balancer.NewTarget(balancer.TargetOptions{
+		Address:     target.Address,
+		Weight:      target.Weight,
+		MaxInFlight: spec.MaxInFlight,
+		SlowStart:   spec.SlowStart.Std(),
+		Health:      initial,
+		Transport:   transport,
+		OnSuspect:   m.monitor.Suspect,
+	})
+	return m
+}
+
+// healthOptions translates a health check that has its defaults and is valid.
+func healthOptions(check api.HealthCheck, address string, initial health.Status) health.Options {
+	low, high, err := api.ParseStatus(check.Status)
+	if err != nil {
+		panic("BUG: health check was not validated: " + err.Error())
+	}
+	return health.Options{
+		Address:          address,
+		Paths:            check.Paths,
+		Port:             check.Port,
+		Host:             check.Host,
+		Headers:          check.Headers,
+		Interval:         check.Interval.Std(),
+		Timeout:          check.Timeout.Std(),
+		HealthyThreshold: check.HealthyThreshold,
+		MaxAttempts:      check.MaxAttempts,
+		StatusMin:        low,
+		StatusMax:        high,
+		Body:             check.Body,
+		Initial:          initial,
+	}
+}
+
+// onChange is called by the monitor's goroutine.
+func (m *member) onChange(c health.Change) {
+	m.target.SetHealth(c.To)
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+	fields := []zap.Field{
+		logfield.Service(m.service), logfield.Target(m.spec.Address),
+		logfield.PreviousState(c.From.String()), logfield.Reason(c.Reason),
+	}
+	if c.To == health.Healthy {
+		m.registry.logger.Info("Target became healthy", fields...)
+		return
+	}
+	m.registry.logger.Info("Target became unhealthy", fields...)
+	if live := m.registry.published(m.service); live != nil && live.has(m) && !live.live() {
+		m.registry.logger.Warn("Service has no healthy target left",
+			logfield.Service(m.service), logfield.Reason(c.Reason))
+	}
+}
+
+// start lets the probes begin, now or when Run starts.
+func (m *member) start() {
+	if !m.registry.crew.start(m.probe) {
+		close(m.stopped)
+	}
+}
+
+// probe runs the monitor until stop or the end of the registry.
+func (m *member) probe(ctx context.Context) {
+	defer close(m.stopped)
+	defer context.AfterFunc(ctx, m.cancel)()
+	m.run()
+}
+
+// stop ends the probes and waits for them. Only for a member that was started.
+func (m *member) stop() {
+	m.cancel()
+	select {
+	case <-m.registry.crew.begun:
+		<-m.stopped
+	default: // not running yet: it will end as soon as it begins
+	}
+}
+
+// discard forgets a member that was never published. Only for one that was
+// started.
+func (m *member) discard() {
+	m.stop()
+	m.close()
+}
+
+func (m *member) close() {
+	m.cancel()
+	if t := m.target.Transport(); t != nil {
+		t.Close()
+	}
+}
+
+// drain empties the target within timeout, cuts what is left, and says what
+// became of it.
+func (m *member) drain(timeout time.Duration) api.Drained {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	start := time.Now()
+	cut := m.target.Drain(ctx)
+	return api.Drained{Target: m.spec.Address, Waited: api.Duration(time.Since(start)), Cut: cut}
+}
+
+func (m *member) live() bool {
+	return m.target.Health() == health.Healthy && !m.target.Draining()
+}
+
+// lastProbe is one sentence about the last probe, or about its absence.
+func (m *member) lastProbe() string {
+	if last, ok := m.monitor.Last(); ok {
+		return last.String()
+	}
+	return "no answer yet to GET " + m.traits.check.Paths[0]
+}
+
+func (m *member) progress() api.TargetProgress {
+	return api.TargetProgress{
+		Target:   m.spec.Address,
+		Health:   m.monitor.Status().String(),
+		Probe:    m.lastProbe(),
+		InFlight: m.target.InFlight(),
+	}
+}

@@ -1,0 +1,115 @@
+package service
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"upfront/api"
+	"upfront/balancer"
+)
+
+// Options of a Registry.
+type Options struct {
+	// StatePath is the state file; "" keeps no state.
+	StatePath string
+	// Logger for what changes by itself. Default zap.NewNop().
+	Logger *zap.Logger
+	// NewTransport makes the transport of one target. The registry closes it
+	// once the target is drained. May be nil in tests.
+	NewTransport func(address string) balancer.Transport
+	// MaxPaused is how many requests one paused service may hold. Default 10000.
+	MaxPaused int
+}
+
+// Registry is every service, and the table that requests read.
+//
+// The calls of the control socket may come at any time, also before Run; what
+// they need probed is probed once Run runs.
+type Registry struct {
+	options Options
+	logger  *zap.Logger
+	crew    *crew
+	turns   turns
+	store   *store // nil without a state file
+
+	world atomic.Pointer[world] // written by commit
+	mu    sync.Mutex            // held by commit: one publication at a time
+}
+
+// New reads the state file and returns a registry whose table is published. It
+// starts nothing: Run does. A state file that is damaged is not an error (see
+// StateStatus); one that belongs to another proxyd or to a later version is.
+func New(o Options) (*Registry, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	r := &Registry{options: o, logger: o.Logger, crew: newCrew()}
+	r.world.Store(&world{entries: map[string]*entry{}})
+	if err := r.restore(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Run probes the targets until ctx ends, then stops every probe, waits for them
+// and for drains under way, and gives the state file free. It is called once,
+// and always returns nil.
+func (r *Registry) Run(ctx context.Context) error {
+	r.crew.run(ctx)
+	if r.store != nil {
+		r.store.close()
+	}
+	return nil
+}
+
+// Match finds the service for a request: one atomic load. prefix is the part of
+// the path that the route matched. The returned Service is immutable.
+//
+// A path that can be read in two ways (dot segments, doubled or encoded
+// slashes, backslashes) matches only when both readings lead to the same route;
+// else what one service guards could be reached through another.
+func (r *Registry) Match(host, path []byte) (svc *Service, prefix string, ok bool) {
+	table := r.world.Load().table
+	if table == nil {
+		return nil, "", false
+	}
+	return table.Match(host, path)
+}
+
+// published returns the live version of a service, or nil.
+func (r *Registry) published(name string) *Service {
+	if e := r.world.Load().entries[name]; e != nil {
+		return e.live
+	}
+	return nil
+}
+
+// commit lets edit change a draft of the world, writes the state durably and
+// publishes the draft with one pointer store. When anything fails, nothing is
+// published. The lock is never held while probing or draining.
+func (r *Registry) commit(edit func(*draft) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.world.Load().draft()
+	if err := edit(d); err != nil {
+		return err
+	}
+	next, err := d.finish()
+	if err != nil {
+		return failure(api.CodeInternal, "", "%s", err)
+	}
+	if d.changed && r.store != nil {
+		if err := r.store.save(next); err != nil {
+			return failure(api.CodeState, "",
+				"the state file cannot be written, so nothing was changed: %s", err)
+		}
+	}
+	r.world.Store(next)
+	for _, f := range d.then {
+		f()
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package service
+
+import (
+	"slices"
+	"time"
+
+	"upfront/api"
+	"upfront/balancer"
+	"upfront/route"
+)
+
+// Service is one published version of a service. Immutable but for what the
+// Gate and the targets hold; a request reads it once.
+type Service struct {
+	Name string
+	// StripPrefix cuts the matched path prefix before the target sees the path.
+	StripPrefix bool
+	// TargetTimeout until the first byte of an answer; 0 or less is off.
+	TargetTimeout time.Duration
+	// MaxRequestBody in bytes; 0 is no limit.
+	MaxRequestBody int64
+	// HealthPaths are answered 200 while the service is paused or stopped.
+	HealthPaths []string
+	// Pool chooses a target. Never nil; without targets while the service is
+	// declared in the config file but not deployed yet.
+	Pool *balancer.Pool
+	// Gate holds or refuses requests. Never nil; the same for every version.
+	Gate *Gate
+
+	spec    api.Spec // with defaults
+	routes  []route.Route
+	members []*member // in the order of the pool
+}
+
+// newService returns a version of the service name that sends to members. spec
+// has its defaults.
+func newService(name string, spec api.Spec, members []*member, gate *Gate) *Service {
+	targets := make([]*balancer.Target, len(members))
+	for i, m := range members {
+		targets[i] = m.target
+	}
+	return &Service{
+		Name:           name,
+		StripPrefix:    !spec.KeepPathPrefix,
+		TargetTimeout:  spec.TargetTimeout.Std(),
+		MaxRequestBody: spec.MaxRequestBody,
+		HealthPaths:    spec.HealthCheck.Paths,
+		Pool: balancer.NewPool(targets, balancer.PoolOptions{
+			Policy:   string(spec.Policy),
+			FailOpen: spec.FailOpen,
+		}),
+		Gate:    gate,
+		spec:    spec,
+		routes:  routes(spec),
+		members: members,
+	}
+}
+
+// routes returns every route of spec, which has its defaults.
+func routes(spec api.Spec) []route.Route {
+	hosts := spec.Hosts
+	if len(hosts) == 0 {
+		hosts = []string{""}
+	}
+	all := make([]route.Route, 0, len(hosts)*len(spec.PathPrefixes))
+	for _, host := range hosts {
+		for _, prefix := range spec.PathPrefixes {
+			all = append(all, route.Route{Host: host, PathPrefix: prefix})
+		}
+	}
+	return all
+}
+
+// targets returns the addresses and weights of the service's targets.
+func (s *Service) targets() []api.Target {
+	all := make([]api.Target, len(s.members))
+	for i, m := range s.members {
+		all[i] = m.spec
+	}
+	return all
+}
+
+// member returns the target with address, or nil.
+func (s *Service) member(address string) *member {
+	for _, m := range s.members {
+		if m.spec.Address == address {
+			return m
+		}
+	}
+	return nil
+}
+
+// live reports whether a target of the service takes requests for being healthy
+// and not draining.
+func (s *Service) live() bool {
+	for _, m := range s.members {
+		if m.live() {
+			return true
+		}
+	}
+	return false
+}
+
+// has reports whether m is one of the targets.
+func (s *Service) has(m *member) bool { return slices.Contains(s.members, m) }

@@ -1,0 +1,121 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"upfront/api"
+	"upfront/route"
+)
+
+// world is everything that is deployed at one moment. Immutable once published;
+// requests and lists read it without a lock.
+type world struct {
+	table   *route.Table[*Service]
+	entries map[string]*entry
+	names   []string // of entries, sorted
+}
+
+// entry is what the registry knows of one service. Immutable once published: a
+// change clones it.
+type entry struct {
+	live     *Service
+	previous *api.PreviousState
+	gate     api.GateState
+	// declared is what the config file says; nil when it says nothing.
+	declared *Declared
+	// restored marks an entry that the config file of an earlier run declared,
+	// until Apply has said whether it still does.
+	restored bool
+	// pending is the set of targets that Apply waits for; nil when there is none.
+	pending *pending
+	problem string
+	record  []byte // the entry as a line of the state file
+}
+
+func (e *entry) clone() *entry {
+	c := *e
+	return &c
+}
+
+// fixed reports whether the config file names the targets.
+func (e *entry) fixed() bool { return e.declared != nil && e.declared.Targets != nil }
+
+// draft is a world being changed; one call at a time holds one, under the lock.
+type draft struct {
+	entries map[string]*entry
+	renamed bool // names have to be sorted again
+	changed bool // the state file has to be written
+	names   []string
+	then    []func() // run under the lock once the draft is published
+}
+
+func (w *world) draft() *draft {
+	return &draft{entries: maps.Clone(w.entries), names: w.names}
+}
+
+// put sets the entry of e.live's name.
+func (d *draft) put(e *entry) error {
+	record, err := encodeRecord(e)
+	if err != nil {
+		return err
+	}
+	name := e.live.Name
+	old, known := d.entries[name]
+	d.renamed = d.renamed || !known
+	d.changed = d.changed || !known || string(old.record) != string(record)
+	e.record = record
+	d.entries[name] = e
+	return nil
+}
+
+func (d *draft) remove(name string) {
+	delete(d.entries, name)
+	d.renamed, d.changed = true, true
+}
+
+// after has f called once the draft is published, still under the lock: for
+// what must follow in the order of the publications.
+func (d *draft) after(f func()) { d.then = append(d.then, f) }
+
+// finish returns the world that d describes.
+func (d *draft) finish() (*world, error) {
+	w := &world{entries: d.entries, names: d.names}
+	if d.renamed {
+		w.names = slices.Sorted(maps.Keys(d.entries))
+	}
+	rows := make([]route.Entry[*Service], 0, len(w.names))
+	for _, name := range w.names {
+		live := d.entries[name].live
+		for _, at := range live.routes {
+			rows = append(rows, route.Entry[*Service]{Route: at, Value: live})
+		}
+	}
+	table, err := route.NewTable(rows)
+	if err != nil {
+		return nil, fmt.Errorf("build route table: %w", err)
+	}
+	w.table = table
+	return w, nil
+}
+
+// conflict returns an error when a service other than name has one of the
+// routes of spec.
+func conflict(entries map[string]*entry, name string, spec api.Spec) error {
+	wanted := make(map[route.Route]bool)
+	for _, at := range routes(spec) {
+		wanted[at] = true
+	}
+	for other, e := range entries {
+		if other == name {
+			continue
+		}
+		for _, at := range e.live.routes {
+			if wanted[at] {
+				return conflictError(other, at)
+			}
+		}
+	}
+	return nil
+}
