@@ -23,7 +23,7 @@ type member struct {
 	target   *balancer.Target
 	monitor  *health.Monitor
 
-	changed chan struct{}      // capacity 1: the verdict changed
+	changed chan<- struct{}    // capacity 1: a verdict of the set changed; may be nil
 	run     func()             // probes until cancel
 	cancel  context.CancelFunc // asks the probes to end
 	stopped chan struct{}      // closed when the probes have ended
@@ -44,13 +44,13 @@ func traitsOf(spec api.Spec) traits {
 func (t traits) equal(o traits) bool { return reflect.DeepEqual(t, o) }
 
 // newMember makes a target and its monitor. Nothing is probed before start.
-func (r *Registry) newMember(service string, spec api.Spec, target api.Target, initial health.Status) *member {
+func (r *Registry) newMember(service string, spec api.Spec, target api.Target, initial health.Status, changed chan<- struct{}) *member {
 	m := &member{
 		registry: r,
 		service:  service,
 		spec:     target,
 		traits:   traitsOf(spec),
-		changed:  make(chan struct{}, 1),
+		changed:  changed,
 		stopped:  make(chan struct{}),
 	}
 	probing, cancel := context.WithCancel(context.Background())

@@ -94,22 +94,35 @@ func (r *Registry) commit(edit func(*draft) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.world.Load().draft()
-	if err := edit(d); err != nil {
-		return err
-	}
-	next, err := d.finish()
+	next, err := r.write(d, edit)
 	if err != nil {
-		return failure(api.CodeInternal, "", "%s", err)
-	}
-	if d.changed && r.store != nil {
-		if err := r.store.save(next); err != nil {
-			return failure(api.CodeState, "",
-				"the state file cannot be written, so nothing was changed: %s", err)
+		for _, f := range d.instead {
+			f()
 		}
+		return err
 	}
 	r.world.Store(next)
 	for _, f := range d.then {
 		f()
 	}
 	return nil
+}
+
+// write edits d and returns the world that it describes, with the state file
+// saying the same.
+func (r *Registry) write(d *draft, edit func(*draft) error) (*world, error) {
+	if err := edit(d); err != nil {
+		return nil, err
+	}
+	next, err := d.finish()
+	if err != nil {
+		return nil, failure(api.CodeInternal, "", "%s", err)
+	}
+	if d.changed && r.store != nil {
+		if err := r.store.save(next); err != nil {
+			return nil, failure(api.CodeState, "",
+				"the state file cannot be written, so nothing was changed: %s", err)
+		}
+	}
+	return next, nil
 }

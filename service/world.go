@@ -49,6 +49,7 @@ type draft struct {
 	changed bool // the state file has to be written
 	names   []string
 	then    []func() // run under the lock once the draft is published
+	instead []func() // run under the lock when it is not
 }
 
 func (w *world) draft() *draft {
@@ -78,6 +79,9 @@ func (d *draft) remove(name string) {
 // after has f called once the draft is published, still under the lock: for
 // what must follow in the order of the publications.
 func (d *draft) after(f func()) { d.then = append(d.then, f) }
+
+// otherwise has f called when the draft is not published.
+func (d *draft) otherwise(f func()) { d.instead = append(d.instead, f) }
 
 // finish returns the world that d describes.
 func (d *draft) finish() (*world, error) {

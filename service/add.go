@@ -1,0 +1,79 @@
+package service
+
+import (
+	"context"
+	"slices"
+
+	"upfront/api"
+)
+
+// Add joins one more target to a service once it is healthy. A target that is
+// draining is put back once a probe finds it healthy.
+func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, progress func(api.Progress)) (*api.Result, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	req = req.WithDefaults()
+	if _, err := addable(r.world.Load().entries, name, req.Target); err != nil {
+		return nil, err
+	}
+	report := reporter(progress)
+	own := &turn{name: name}
+	if err := r.turns.take(ctx, own, false, func() { report.say(phaseQueued, nil) }); err != nil {
+		return nil, err
+	}
+	defer r.turns.leave(own)
+
+	var spare []*member // probed, then not needed
+	defer func() { discard(spare) }()
+	result := &api.Result{Service: name}
+	enter := func(d *draft, spec api.Spec, members []*member) error {
+		cur := d.entries[name]
+		next := cur.clone()
+		next.live = newService(name, spec, append(slices.Clone(cur.live.members), members...), cur.live.Gate)
+		result.Targets = next.live.targets()
+		r.replan(d, next)
+		return d.put(next)
+	}
+	live := r.published(name)
+	if live == nil {
+		return nil, notFound(name)
+	}
+	if m := live.member(req.Target.Address); m != nil && m.target.Draining() {
+		enter = func(d *draft, _ api.Spec, probed []*member) error {
+			result.Targets = d.entries[name].live.targets()
+			spare = probed
+			d.after(m.target.Undrain)
+			return nil
+		}
+	}
+	waited, switched, err := trial{
+		name: name, timeout: req.DeployTimeout.Std(), enter: enter,
+		want: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
+			spec, err := addable(entries, name, req.Target)
+			return spec, []api.Target{req.Target}, err
+		},
+	}.run(ctx, r, report)
+	if err != nil {
+		return nil, err
+	}
+	result.Waited, result.Switched = api.Duration(waited), api.Duration(switched)
+	return result, nil
+}
+
+// addable returns the spec that a new target of the service has to follow, or
+// why it cannot join.
+func addable(entries map[string]*entry, name string, target api.Target) (api.Spec, error) {
+	e := entries[name]
+	switch {
+	case e == nil:
+		return api.Spec{}, notFound(name)
+	case e.fixed():
+		return api.Spec{}, ownedTargets(name)
+	}
+	if m := e.live.member(target.Address); m != nil && !m.target.Draining() {
+		return api.Spec{}, failure(api.CodeInvalid, "--target", "target %q is already one of service %q: nothing to do",
+			target.Address, name)
+	}
+	return e.live.spec, nil
+}

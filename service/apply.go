@@ -1,0 +1,162 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"upfront/api"
+	"upfront/route"
+)
+
+// Declared is one service of the config file.
+type Declared struct {
+	Name string
+	// Spec wins over the spec of any deploy.
+	Spec api.Spec
+	// Targets fixed by the file; nil when the control socket sets them.
+	Targets []api.Target
+	// DeployTimeout after which targets that are not healthy are a problem; they
+	// keep being probed. Default 30s.
+	DeployTimeout api.Duration
+	// DrainTimeout for targets that the file no longer names. Default 30s.
+	DrainTimeout api.Duration
+}
+
+// Check validates what a config file declares, against itself and against the
+// services that the socket owns, and changes nothing. It returns every problem,
+// joined.
+func (r *Registry) Check(declared []Declared) error {
+	return check(r.world.Load().entries, declared)
+}
+
+// Apply makes declared what the config file owns, all of it or, on any error,
+// nothing. It never waits for a probe and never loses a request:
+//
+//   - a service that did not change keeps everything;
+//   - a changed spec is live at once, with the same targets;
+//   - new targets, and targets whose health check changed, are probed first and
+//     replace the old ones once all are healthy (at once when no old one is
+//     healthy); until then ServiceInfo.Problem says what is missing;
+//   - a service that the file declared before and no longer does is removed, and
+//     drained in the background;
+//   - a service that the socket owned is taken over, with its targets when the
+//     file names none.
+func (r *Registry) Apply(declared []Declared) error {
+	return r.commit(func(d *draft) error {
+		if err := check(d.entries, declared); err != nil {
+			return err
+		}
+		named := make(map[string]bool, len(declared))
+		for _, want := range declared {
+			named[want.Name] = true
+		}
+		for name, e := range d.entries {
+			if (e.declared == nil && !e.restored) || named[name] {
+				continue
+			}
+			drain := api.DefaultDrainTimeout
+			if e.declared != nil {
+				drain = e.declared.DrainTimeout
+			}
+			r.forget(d, e)
+			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
+		}
+		for _, want := range declared {
+			if err := r.declare(d, want.withDefaults()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// declare makes one service of the draft what the file says.
+func (r *Registry) declare(d *draft, want Declared) error {
+	cur := d.entries[want.Name]
+	if cur != nil && cur.declared != nil && reflect.DeepEqual(*cur.declared, want) {
+		return nil
+	}
+	next := &entry{}
+	var members []*member
+	gate := NewGate(r.options.MaxPaused)
+	if cur != nil {
+		next = cur.clone()
+		members, gate = cur.live.members, cur.live.Gate
+	}
+	next.endPending(d)
+	next.declared, next.restored, next.problem = &want, false, ""
+	next.live = newService(want.Name, want.Spec, members, gate)
+	targets := want.Targets
+	if targets == nil {
+		targets = next.live.targets()
+	} else {
+		next.previous = nil // rollback is the file's to do
+	}
+	r.settle(d, next, targets, want.DeployTimeout.Std(), want.DrainTimeout.Std())
+	return d.put(next)
+}
+
+// check returns every reason why declared cannot be applied to entries, joined.
+func check(entries map[string]*entry, declared []Declared) error {
+	var problems []error
+	seen := make(map[string]bool, len(declared))
+	for _, want := range declared {
+		if seen[want.Name] {
+			problems = append(problems, declaredError(want.Name, fmt.Errorf("is declared twice: keep one of them")))
+		}
+		seen[want.Name] = true
+	}
+	owners := make(map[route.Route]string)
+	for name, e := range entries {
+		if seen[name] || e.declared != nil || e.restored {
+			continue
+		}
+		for _, at := range e.live.routes {
+			owners[at] = name
+		}
+	}
+	for _, want := range declared {
+		if err := want.validate(); err != nil {
+			problems = append(problems, declaredError(want.Name, err))
+			continue
+		}
+		for _, at := range routes(want.Spec.WithDefaults()) {
+			if other, taken := owners[at]; taken && other != want.Name {
+				problems = append(problems, declaredError(want.Name, conflictError(other, at)))
+				break
+			}
+			owners[at] = want.Name
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func declaredError(name string, err error) error { return fmt.Errorf("service %q: %w", name, err) }
+
+func (d Declared) validate() error {
+	if err := api.ValidateName(d.Name); err != nil {
+		return err
+	}
+	if d.Targets != nil {
+		return d.asDeploy().Validate()
+	}
+	return errors.Join(d.Spec.Validate(), api.RollbackRequest{
+		DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout,
+	}.Validate())
+}
+
+// asDeploy is the deploy that would do what the file asks for.
+func (d Declared) asDeploy() api.DeployRequest {
+	return api.DeployRequest{
+		Spec: d.Spec, Targets: d.Targets, DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout,
+	}
+}
+
+func (d Declared) withDefaults() Declared {
+	full := d.asDeploy().WithDefaults()
+	return Declared{
+		Name: d.Name, Spec: full.Spec, Targets: full.Targets,
+		DeployTimeout: full.DeployTimeout, DrainTimeout: full.DrainTimeout,
+	}
+}

@@ -1,0 +1,134 @@
+package service
+
+import (
+	"context"
+
+	"upfront/api"
+)
+
+// Deploy replaces the whole set of targets of a service, and its spec, once the
+// new targets are all healthy; the first deploy of a name creates the service.
+//
+// When it returns an error nothing was changed. When it returns a result all
+// traffic goes to the new targets, and the old ones are empty and closed. ctx
+// cancels a deploy that is not published yet; after that the drain goes on to
+// its end.
+//
+// Deploys of one service take turns from the first probe to the publication; the
+// drain comes after the turn, so that a quick second deploy need not wait for
+// it. A service that the config file declares without targets keeps the spec of
+// the file, whatever the request says.
+func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployRequest, progress func(api.Progress)) (*api.Result, error) {
+	if err := api.ValidateName(name); err != nil {
+		return nil, err
+	}
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	req = req.WithDefaults()
+	return r.replace(ctx, replacement{
+		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede,
+		set: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
+			spec, err := deployable(entries, name, req.Spec)
+			return spec, req.Targets, err
+		},
+	}, progress)
+}
+
+// Rollback deploys the set of targets that the last deploy replaced, if they
+// still answer their probes. Afterwards a rollback leads back.
+func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRequest, progress func(api.Progress)) (*api.Result, error) {
+	if err := req.Validate(); err != nil {
+		return nil, err
+	}
+	req = req.WithDefaults()
+	return r.replace(ctx, replacement{
+		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout,
+		set: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
+			e := entries[name]
+			switch {
+			case e == nil:
+				return api.Spec{}, nil, notFound(name)
+			case e.fixed():
+				return api.Spec{}, nil, ownedTargets(name)
+			case e.previous == nil:
+				return api.Spec{}, nil, failure(api.CodeNoPrevious, "",
+					"service %q has no previous targets to roll back to: deploy them with proxyctl deploy", name)
+			}
+			spec, err := deployable(entries, name, e.previous.Spec)
+			return spec, e.previous.Targets, err
+		},
+	}, progress)
+}
+
+// replacement is what deploy and rollback have in common.
+type replacement struct {
+	name          string
+	deploy, drain api.Duration
+	supersede     bool
+	set           func(map[string]*entry) (api.Spec, []api.Target, error)
+}
+
+func (r *Registry) replace(ctx context.Context, p replacement, report reporter) (*api.Result, error) {
+	// Judged before it queues, so that a wrong request fails at once and cannot
+	// supersede a right one.
+	if _, _, err := p.set(r.world.Load().entries); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	own := &turn{name: p.name, supersede: cancel}
+	if err := r.turns.take(ctx, own, p.supersede, func() { report.say(phaseQueued, nil) }); err != nil {
+		return nil, err
+	}
+	defer r.turns.leave(own)
+
+	var old []*member
+	result := &api.Result{Service: p.name}
+	waited, switched, err := trial{
+		name: p.name, timeout: p.deploy.Std(), want: p.set,
+		enter: func(d *draft, spec api.Spec, members []*member) error {
+			next, replaced := r.succeed(d.entries[p.name], p.name, spec, members)
+			old, result.Targets = replaced, next.live.targets()
+			next.endPending(d)
+			return d.put(next)
+		},
+	}.run(ctx, r, report)
+	if err != nil {
+		return nil, err
+	}
+	r.turns.leave(own)
+	result.Waited, result.Switched = api.Duration(waited), api.Duration(switched)
+	result.Drained = retire(old, p.drain.Std(), report)
+	return result, nil
+}
+
+// succeed returns the entry that follows cur (nil for a new service) when
+// members replace its targets, and those they replace.
+func (r *Registry) succeed(cur *entry, name string, spec api.Spec, members []*member) (next *entry, old []*member) {
+	next = &entry{}
+	gate := NewGate(r.options.MaxPaused)
+	if cur != nil {
+		next = cur.clone()
+		gate, old = cur.live.Gate, cur.live.members
+		if len(old) > 0 {
+			next.previous = &api.PreviousState{Spec: cur.live.spec, Targets: cur.live.targets()}
+		}
+	}
+	next.restored, next.problem = false, ""
+	next.live = newService(name, spec, members, gate)
+	return next, old
+}
+
+// deployable returns the spec that a deploy of name has to follow, or why there
+// cannot be one.
+func deployable(entries map[string]*entry, name string, asked api.Spec) (api.Spec, error) {
+	spec := asked
+	if e := entries[name]; e != nil && e.declared != nil {
+		if e.fixed() {
+			return spec, ownedTargets(name)
+		}
+		spec = e.declared.Spec
+	}
+	return spec, conflict(entries, name, spec)
+}

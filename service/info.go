@@ -1,0 +1,61 @@
+package service
+
+import "upfront/api"
+
+// Services returns every service, sorted by name.
+func (r *Registry) Services() []api.ServiceInfo {
+	w := r.world.Load()
+	all := make([]api.ServiceInfo, len(w.names))
+	for i, name := range w.names {
+		all[i] = w.entries[name].info()
+	}
+	return all
+}
+
+// Service returns one service; ok is false when there is none of that name.
+func (r *Registry) Service(name string) (info api.ServiceInfo, ok bool) {
+	e := r.world.Load().entries[name]
+	if e == nil {
+		return api.ServiceInfo{}, false
+	}
+	return e.info(), true
+}
+
+func (e *entry) info() api.ServiceInfo {
+	live := e.live
+	info := api.ServiceInfo{
+		Name:    live.Name,
+		Spec:    live.spec.WithDefaults(), // a copy: the caller may keep it
+		Gate:    live.Gate.State().String(),
+		Message: live.Gate.Message(),
+		Targets: make([]api.TargetInfo, len(live.members)),
+		Owner:   "socket",
+		Problem: e.problem,
+	}
+	for i, m := range live.members {
+		info.Targets[i] = m.info()
+	}
+	if e.previous != nil {
+		info.Previous = append(info.Previous, e.previous.Targets...)
+	}
+	if e.fixed() {
+		info.Owner = "file"
+	}
+	return info
+}
+
+func (m *member) info() api.TargetInfo {
+	info := api.TargetInfo{
+		Address:  m.spec.Address,
+		Weight:   m.spec.Weight,
+		Health:   m.target.Health().String(),
+		Draining: m.target.Draining(),
+		Full:     m.target.Full(),
+		InFlight: m.target.InFlight(),
+		Since:    m.monitor.Since(),
+	}
+	if last, ok := m.monitor.Last(); ok {
+		info.LastProbe, info.LastProbeAt, info.Checks = last.String(), last.At, last.Checks
+	}
+	return info
+}

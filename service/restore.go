@@ -1,0 +1,98 @@
+package service
+
+import (
+	"fmt"
+
+	"go.uber.org/zap"
+
+	"upfront/api"
+	"upfront/health"
+	"upfront/internal/logfield"
+)
+
+// restore publishes what the state file holds. Its targets count as healthy, as
+// they were when they were saved, so that the first request after a restart is
+// answered at once; their probes begin with Run.
+func (r *Registry) restore() error {
+	if r.options.StatePath == "" {
+		return nil
+	}
+	store, err := openStore(r.options.StatePath)
+	if err != nil {
+		return err
+	}
+	found, err := store.load()
+	if err != nil {
+		store.close()
+		return err
+	}
+	d := r.world.Load().draft()
+	for _, rec := range found.records {
+		if err := r.revive(d, rec); err != nil {
+			store.note(sourcePartial, fmt.Errorf("service %q is lost: %w", rec.Name, err))
+		}
+	}
+	w, err := d.finish()
+	if err != nil {
+		store.close()
+		return err
+	}
+	r.store = store
+	r.world.Store(w)
+	r.logRestored(len(w.names))
+	return nil
+}
+
+// revive adds one saved service to the draft; one that cannot be added leaves
+// the others alone.
+func (r *Registry) revive(d *draft, rec record) error {
+	if d.entries[rec.Name] != nil {
+		return fmt.Errorf("it is there twice")
+	}
+	spec := rec.Spec.WithDefaults()
+	if err := conflict(d.entries, rec.Name, spec); err != nil {
+		return err
+	}
+	targets := api.DeployRequest{Targets: rec.Targets}.WithDefaults().Targets
+	members, _ := r.newMembers(rec.Name, spec, targets, health.Healthy)
+	gate := NewGate(r.options.MaxPaused)
+	gate.restore(rec.Gate)
+	e := &entry{
+		live:     newService(rec.Name, spec, members, gate),
+		previous: rec.Previous,
+		gate:     rec.Gate,
+		restored: rec.Declared,
+	}
+	if e.previous != nil && api.ValidateTargets(e.previous.Targets) != nil {
+		e.previous = nil
+	}
+	if err := d.put(e); err != nil {
+		return err
+	}
+	for _, m := range members {
+		m.start() // waits for Run
+	}
+	return nil
+}
+
+func (r *Registry) logRestored(count int) {
+	status := r.store.status()
+	fields := []zap.Field{logfield.Path(status.Path), logfield.State(status.Source), zap.Int("services", count)}
+	switch {
+	case status.Problem != "":
+		r.logger.Error("State file was damaged", append(fields, logfield.Reason(status.Problem))...)
+	case status.Source == sourceNone:
+		r.logger.Info("No previous state to restore", fields...)
+	default:
+		r.logger.Info("Restored the previous state", fields...)
+	}
+}
+
+// StateStatus says where the state came from at start, and what is wrong with
+// the state file.
+func (r *Registry) StateStatus() api.StateStatus {
+	if r.store == nil {
+		return api.StateStatus{Source: sourceNone}
+	}
+	return r.store.status()
+}
