@@ -48,7 +48,7 @@ func (c *conn) idle() error {
 	var first [64]byte
 	// Returning true at once: look, and never wait.
 	err = sys.Read(func(fd uintptr) bool {
-		n, _, peekErr = syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT) //nolint:gosec // descriptors are small
+		n, _, peekErr = syscall.Recvfrom(int(fd), first[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		return true
 	})
 	switch {

@@ -63,12 +63,12 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 
 func bucket(v uint64) int {
 	shift := max(bits.Len64(v)-bucketBits-1, 0)
-	return shift*subBuckets + int(v>>shift) //nolint:gosec // v>>shift is below 256
+	return shift*subBuckets + int(v>>shift)
 }
 
 // top is the largest duration of bucket i.
 func top(i int) time.Duration {
 	shift := max(i/subBuckets-1, 0)
-	low := uint64(i-shift*subBuckets) << shift //nolint:gosec // i is an index
-	return time.Duration(low + 1<<shift - 1)   //nolint:gosec // came from a Duration
+	low := uint64(i-shift*subBuckets) << shift
+	return time.Duration(low + 1<<shift - 1)
 }

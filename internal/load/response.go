@@ -115,11 +115,11 @@ func readChunks(r *bufio.Reader, onData func()) ([]byte, error) {
 			return body.Bytes(), fmt.Errorf("read chunk size after %d bytes: %w", body.Len(), unexpected(err))
 		}
 		size, err := strconv.ParseUint(line, 16, 31)
-		if err != nil || line[0] == '+' || body.Len()+int(size) > maxBody { //nolint:gosec // 31 bits
+		if err != nil || line[0] == '+' || body.Len()+int(size) > maxBody {
 			return body.Bytes(), fmt.Errorf("read chunk size after %d bytes: bad size %q", body.Len(), line)
 		}
 		if size > 0 {
-			if n, err := io.CopyN(&body, r, int64(size)); err != nil { //nolint:gosec // 31 bits
+			if n, err := io.CopyN(&body, r, int64(size)); err != nil {
 				return body.Bytes(), fmt.Errorf("read chunk: %d of %d bytes: %w", n, size, unexpected(err))
 			}
 			onData()

@@ -143,7 +143,7 @@ func (s *socket) echo(message string) error {
 // finish closes the WebSocket and verifies that the target's close frame and the
 // end come back. A move at this moment is fine too.
 func (s *socket) finish(timeout time.Duration) error {
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	s.setTimeout(timeout)
 	_, wrote := s.Write(wsframe.Append(nil, wsframe.Frame{Opcode: wsframe.Close, Masked: true, Payload: wsframe.ClosePayload(wsframe.CloseNormal, "")}))
 	f, err := wsframe.Read(s.r)

@@ -27,7 +27,7 @@ func (m Mode) String() string { return modeNames[m] }
 func ParseMode(name string) (Mode, error) {
 	for mode, n := range modeNames {
 		if n == name {
-			return Mode(mode), nil //nolint:gosec // four modes
+			return Mode(mode), nil
 		}
 	}
 	return 0, fmt.Errorf("parse mode %q: want healthy, hang, reset or refuse", name)

@@ -3,9 +3,10 @@ package wsframe
 import (
 	"bufio"
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // RFC 6455 §1.3 asks for it; nothing secret depends on it.
+	"crypto/sha1" //nolint:gosec // RFC 6455 §1.3 asks for it; nothing secret depends on it
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -48,12 +49,12 @@ func (f Frame) CloseCode() int {
 
 // ClosePayload is the payload of a close frame.
 func ClosePayload(code int, reason string) []byte {
-	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...) //nolint:gosec // codes are below 5000
+	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
 }
 
 // AcceptKey is the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
 func AcceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see the import
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
@@ -93,7 +94,7 @@ func Read(r *bufio.Reader) (Frame, error) {
 		return Frame{}, err
 	}
 	f, err := readAfter(first, r)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return f, err

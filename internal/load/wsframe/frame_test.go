@@ -3,7 +3,6 @@ package wsframe
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -27,7 +26,7 @@ func TestRead_returnsWhatAppendWrote(t *testing.T) {
 			if got.Opcode != want.Opcode || got.Masked != masked || !bytes.Equal(got.Payload, want.Payload) {
 				t.Errorf("Read(%d bytes, masked %v) returned another frame", size, masked)
 			}
-			if _, err := Read(r); err != io.EOF {
+			if _, err := Read(r); !errors.Is(err, io.EOF) {
 				t.Errorf("Read at the end = %v, want io.EOF", err)
 			}
 		}
@@ -42,7 +41,7 @@ func TestRead_refusesDamage(t *testing.T) {
 		}
 	}
 	for _, wire := range []string{"\x01\x00", "\x83\x00", "\xc1\x00", "\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		if _, err := Read(bufio.NewReader(strings.NewReader(wire))); err == nil || err == io.ErrUnexpectedEOF {
+		if _, err := Read(bufio.NewReader(strings.NewReader(wire))); err == nil || errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("Read(%q) = %v, want a refusal", wire, err)
 		}
 	}
@@ -55,9 +54,9 @@ func TestFrames_areUnderstoodByAnotherImplementation(t *testing.T) {
 		if err != nil {
 			return
 		}
-		kind, message, err := c.Read(context.Background())
+		kind, message, err := c.Read(t.Context())
 		if err == nil {
-			err = c.Write(context.Background(), kind, message)
+			err = c.Write(t.Context(), kind, message)
 		}
 		if err == nil {
 			_ = c.Close(websocket.StatusGoingAway, "moved")
@@ -76,6 +75,7 @@ func TestFrames_areUnderstoodByAnotherImplementation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer resp.Body.Close()
 	if got, want := AcceptKey(key), resp.Header.Get("Sec-WebSocket-Accept"); got != want {
 		t.Errorf("AcceptKey = %q, want %q", got, want)
 	}

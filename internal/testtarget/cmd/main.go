@@ -17,7 +17,7 @@ import (
 func main() {
 	if err := run(); err != nil {
 		fmt.Fprintf(os.Stderr, "testtarget: %v\n", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is main
 	}
 }
 
@@ -43,7 +43,7 @@ func run() error {
 		return err
 	}
 	defer target.Close()
-	fmt.Println("Listening", target.Addr())
+	fmt.Fprintln(os.Stdout, "Listening", target.Addr())
 	<-ctx.Done()
 	return nil
 }
