@@ -151,9 +151,7 @@ func (m *member) discard() {
 
 func (m *member) close() {
 	m.cancel()
-	if t := m.target.Transport(); t != nil {
-		t.Close()
-	}
+	m.target.Close()
 }
 
 // drain empties the target within timeout, cuts what is left, and says what
