@@ -4,10 +4,12 @@ import "encoding/binary"
 
 // Classes of a byte in the grammar of RFC 9110 §5.6.2 and RFC 9112 §3.2.
 const (
-	classToken  = 1 << iota // tchar
-	classTarget             // may stand in a request-target
-	classHost               // may stand in a reg-name, percent sign included
-	classHex                // HEXDIG
+	classToken   = 1 << iota // tchar
+	classOdd                 // tchar that is no letter, digit or hyphen
+	classTarget              // may stand in a request-target
+	classSuspect             // of those, one that a path is looked at twice for
+	classHost                // may stand in a reg-name, percent sign included
+	classHex                 // HEXDIG
 )
 
 var class = buildClasses()
@@ -21,19 +23,21 @@ func buildClasses() (t [256]uint8) {
 	const digits = "0123456789"
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	set(digits+letters, classToken|classHost)
-	set("!#$%&'*+-.^_`|~", classToken)
+	set("-", classToken)
+	set("!#$%&'*+.^_`|~", classToken|classOdd)
 	// reg-name of RFC 3986 §3.2.2, without the comma: a list of hosts is how a
 	// folded duplicate Host looks.
 	set("-._~%!$&'()*+;=", classHost)
 	set(digits+"abcdefABCDEF", classHex)
 	// The request-target: printable ASCII. A fragment never belongs on the
-	// wire, and a backslash is a slash to some targets and not to others.
-	// Characters that RFC 3986 leaves out but browsers send raw ({ | } ^ `) pass.
+	// wire. Characters that RFC 3986 leaves out but browsers send raw
+	// ({ | } ^ ` and, in a query, a backslash) pass.
 	for c := 0x21; c <= 0x7e; c++ {
-		if c != '#' && c != '\\' {
+		if c != '#' {
 			t[c] |= classTarget
 		}
 	}
+	set("%\\", classSuspect)
 	return t
 }
 
@@ -71,13 +75,15 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold reports whether b is the lower-case text s, letters in any case.
+// equalFold reports whether b is s, letters in any case. s is of lower-case
+// letters, digits and hyphens, and b has no control bytes; then setting one bit
+// folds a letter and makes no other byte look like one of s.
 func equalFold(b []byte, s string) bool {
 	if len(b) != len(s) {
 		return false
 	}
 	for i := range b {
-		if lower(b[i]) != s[i] {
+		if b[i]|0x20 != s[i] {
 			return false
 		}
 	}

@@ -4,8 +4,8 @@ import "bytes"
 
 // Chunks walks a chunked body (RFC 9112 §7.1) as its bytes arrive, judges the
 // framing, and leaves in the buffer what is to be passed on: without chunk
-// extensions, and without trailer fields that must not come late. The zero value
-// is ready for a body.
+// extensions, a size's leading zeros, and trailer fields that must not come late.
+// The zero value is ready for a body.
 type Chunks struct {
 	// Bare passes on the data alone, without framing and trailers, for a
 	// receiver that does not know chunks.
@@ -15,6 +15,7 @@ type Chunks struct {
 
 	state    chunkState
 	left     int64 // of the chunk's data
+	ext      int64 // bytes of chunk extensions so far
 	trailers int   // bytes of trailer section so far
 }
 
@@ -30,7 +31,8 @@ const (
 
 // The bounds of what is walked but not passed on.
 const (
-	maxChunkLine    = 4 << 10 // a chunk-size line with its extensions
+	maxChunkLine    = 4 << 10  // a chunk-size line with its zeros and extensions
+	maxExtBytes     = 16 << 10 // extensions of a body beyond as many bytes as it has data
 	maxTrailerBytes = 16 << 10
 )
 
@@ -81,62 +83,75 @@ func (c *Chunks) walkEnd(src, dst []byte) (in, out int, err *Error) {
 	return 2, c.put(dst, src[:2]), nil
 }
 
-// walkSize takes a chunk-size line.
+// walkSize takes a chunk-size line. Leading zeros are within the grammar, but
+// not within the buffers of all targets: they are not passed on.
 func (c *Chunks) walkSize(src, dst []byte) (in, out int, err *Error) {
-	size, digits := int64(0), 0
+	zeros := 0
+	for zeros < len(src) && src[zeros] == '0' {
+		zeros++
+	}
+	size, digits := int64(0), zeros
 	for digits < len(src) && class[src[digits]]&classHex != 0 {
-		if digits == 15 { // 60 bits; more cannot be meant
+		if digits-zeros == 15 { // 60 bits; more cannot be meant
 			return 0, 0, ErrChunkSize
 		}
 		size = size<<4 | int64(unhex(src[digits]))
 		digits++
 	}
-	if digits == 0 {
+	if digits == 0 || digits < len(src) && !endsSize(src[digits]) {
 		return 0, 0, ErrChunkSize
 	}
-	line := src[digits:]
-	n := bytes.IndexByte(line, '\n')
-	if n < 0 {
-		if len(src) > maxChunkLine {
-			return 0, 0, ErrChunkExt
-		}
-		if len(line) > 0 && line[0] != '\r' && line[0] != ';' && line[0] != ' ' && line[0] != '\t' {
-			return 0, 0, ErrChunkSize
-		}
+	n := bytes.IndexByte(src, '\n')
+	if n < 0 && len(src) < maxChunkLine {
 		return 0, 0, nil
 	}
-	if n == 0 || line[n-1] != '\r' || n > maxChunkLine {
-		return 0, 0, ErrChunkSize
-	}
-	if !validExtensions(line[:n-1]) {
+	if n < 0 || n >= maxChunkLine {
 		return 0, 0, ErrChunkExt
 	}
+	if src[n-1] != '\r' {
+		return 0, 0, ErrChunkSize
+	}
+	if err := c.judgeExtensions(src[digits : n-1]); err != nil {
+		return 0, 0, err
+	}
 	if !c.Bare {
-		out = copy(dst, src[:digits])
+		out = copy(dst, src[min(zeros, digits-1):digits])
 		out += copy(dst[out:], "\r\n")
 	}
 	c.left, c.state = size, chunkData
 	if size == 0 {
 		c.state = chunkTrailer
 	}
-	return digits + n + 1, out, nil
+	return n + 1, out, nil
+}
+
+// endsSize reports whether b may follow the digits of a chunk size.
+func endsSize(b byte) bool { return b == '\r' || b == ';' || b == ' ' || b == '\t' }
+
+// judgeExtensions bounds them over the whole body too, as RFC 9112 §7.1.1 asks:
+// else a chunk of one byte behind 4 KB of extensions, again and again, would get
+// past every limit on the body's size.
+func (c *Chunks) judgeExtensions(ext []byte) *Error {
+	c.ext += int64(len(ext))
+	if !validExtensions(ext) || c.ext > c.Size+maxExtBytes {
+		return ErrChunkExt
+	}
+	return nil
 }
 
 // walkTrailer takes one line of the trailer section, or the empty line that
 // ends the body.
 func (c *Chunks) walkTrailer(src, dst []byte) (in, out int, err *Error) {
 	n := bytes.IndexByte(src, '\n')
-	if n < 0 {
-		if c.trailers+len(src) > maxTrailerBytes {
-			return 0, 0, ErrTrailerSize
-		}
+	if n < 0 && c.trailers+len(src) < maxTrailerBytes {
 		return 0, 0, nil
 	}
+	if n < 0 || c.trailers+n >= maxTrailerBytes {
+		return 0, 0, ErrTrailerSize
+	}
+	c.trailers += n + 1
 	if n == 0 || src[n-1] != '\r' {
 		return 0, 0, ErrTrailer
-	}
-	if c.trailers += n + 1; c.trailers > maxTrailerBytes {
-		return 0, 0, ErrTrailerSize
 	}
 	if n == 1 {
 		c.state = chunkDone
@@ -235,12 +250,16 @@ func valueLen(b []byte) int {
 // be passed on: not a field that frames, routes, authenticates or describes the
 // message, or that a proxy sets (RFC 9110 §6.5.1).
 func judgeTrailer(line []byte) (keep, ok bool) {
-	n := tokenLen(line)
+	n, seen := 0, uint8(0)
+	for n < len(line) && class[line[n]]&classToken != 0 {
+		seen |= class[line[n]]
+		n++
+	}
 	if n == 0 || n == len(line) || line[n] != ':' || !validValue(trim(line[n+1:])) {
 		return false, false
 	}
 	name := line[:n]
-	if bytes.IndexByte(name, '_') >= 0 || kindOf(name) != Other {
+	if classify(name, seen&classOdd != 0) != Other {
 		return false, true
 	}
 	for _, forbidden := range lateFields {

@@ -25,7 +25,7 @@ const (
 	RequestStart          // X-Request-Start
 	UserAgent             // for the access log
 	ContentType           // for the access log
-	Ambiguous             // a name with "_", the same to CGI-like targets as one with "-"
+	Ambiguous             // a name that is another one to CGI-like targets, see classify
 	SecWebSocketKey       // part of the WebSocket handshake
 )
 
@@ -37,6 +37,47 @@ type Field struct {
 	Cut bool
 
 	start, nameEnd, value, valueEnd, end uint32
+}
+
+// classify is kindOf for a name of which odd says that it has characters other
+// than letters, digits and hyphens. CGI-like targets know a field by its letters
+// alone: "X_Forwarded_For" and "X-Forwarded-For" are one to Rack, and to some
+// "Content.Length" is "Content-Length". Every name with an underscore is
+// Ambiguous, and every other odd one that would be read as a field of a kind.
+func classify(name []byte, odd bool) Kind {
+	if !odd {
+		return kindOf(name)
+	}
+	var folded [maxKnownName]byte
+	for i, c := range name {
+		if c == '_' {
+			return Ambiguous
+		}
+		if i < len(folded) {
+			if class[c]&classOdd != 0 {
+				c = '-'
+			}
+			folded[i] = c
+		}
+	}
+	if len(name) <= len(folded) && kindOf(folded[:len(name)]) != Other {
+		return Ambiguous
+	}
+	return Other
+}
+
+// maxKnownName is more than the longest name that has a kind; those of the
+// X-Forwarded- family that nobody knows are let go at that length.
+const maxKnownName = 64
+
+// cuttable reports whether a Connection option may name a field of this kind:
+// not what frames or routes the message, and not what the proxy itself sets.
+func (k Kind) cuttable() bool {
+	switch k {
+	case Other, UserAgent, ContentType, Ambiguous:
+		return true
+	}
+	return false
 }
 
 // kindOf classifies a field name; the switch on the length makes a name cost

@@ -20,6 +20,7 @@ type head struct {
 	codings       int // Transfer-Encoding lines
 	unknownCoding bool
 	connection    uint8
+	options       int // named by Connection lines, for cutNamed
 }
 
 // Options of the Connection field.
@@ -32,7 +33,8 @@ const (
 
 func (h *head) reset() {
 	h.buf, h.fields, h.next = nil, h.fields[:0], 0
-	h.contentLength, h.chunked, h.codings, h.unknownCoding, h.connection = -1, false, 0, false, 0
+	h.contentLength, h.chunked, h.codings, h.unknownCoding = -1, false, 0, false
+	h.connection, h.options = 0, 0
 }
 
 // Fields returns the field lines in the order in which they came. The slice
@@ -109,32 +111,33 @@ func (h *head) scanField(line []byte, size int) *Error {
 	if line[0] == ' ' || line[0] == '\t' {
 		return ErrFold
 	}
-	colon, underscore := 0, false
+	colon, seen := 0, uint8(0)
 	for colon < len(line) && class[line[colon]]&classToken != 0 {
-		underscore = underscore || line[colon] == '_'
+		seen |= class[line[colon]]
 		colon++
 	}
 	if colon == 0 || colon == len(line) || line[colon] != ':' {
 		return ErrFieldName
 	}
-	value := trim(line[colon+1:])
+	start, end := colon+1, len(line)
+	for start < end && (line[start] == ' ' || line[start] == '\t') {
+		start++
+	}
+	for start < end && (line[end-1] == ' ' || line[end-1] == '\t') {
+		end--
+	}
+	value := line[start:end]
 	if !validValue(value) {
 		return ErrFieldValue
 	}
-	f := Field{start: uint32(h.next), nameEnd: uint32(h.next + colon), end: uint32(h.next + size)}
-	f.value = f.nameEnd + 1
-	for int(f.value)-h.next < len(line) && (line[int(f.value)-h.next] == ' ' || line[int(f.value)-h.next] == '\t') {
-		f.value++
-	}
-	f.valueEnd = f.value + uint32(len(value))
-	if underscore {
-		f.Kind = Ambiguous
-	} else {
-		f.Kind = kindOf(line[:colon])
-	}
+	kind := classify(line[:colon], seen&classOdd != 0)
+	at := uint32(h.next)
+	h.fields = append(h.fields, Field{
+		Kind: kind, start: at, nameEnd: at + uint32(colon),
+		value: at + uint32(start), valueEnd: at + uint32(end), end: at + uint32(size),
+	})
 	h.next += size
-	h.fields = append(h.fields, f)
-	return h.note(f.Kind, value)
+	return h.note(kind, value)
 }
 
 // note judges the fields that frame the message or name others.
@@ -150,7 +153,7 @@ func (h *head) note(kind Kind, value []byte) *Error {
 		h.codings++
 		h.noteCodings(value)
 	case Connection:
-		h.noteConnection(value)
+		return h.noteConnection(value)
 	}
 	return nil
 }
@@ -160,8 +163,9 @@ func (h *head) noteCodings(value []byte) {
 	for rest := value; rest != nil; {
 		var coding []byte
 		coding, rest = nextElement(rest)
-		// A second coding after chunked, or chunked twice, is never final.
-		if h.chunked {
+		// A second coding after chunked, or chunked twice, is never final; and
+		// parsers disagree about empty elements.
+		if h.chunked || len(coding) == 0 {
 			h.chunked, h.unknownCoding = false, false
 			h.codings = 2
 			return
@@ -174,7 +178,11 @@ func (h *head) noteCodings(value []byte) {
 	}
 }
 
-func (h *head) noteConnection(value []byte) {
+// maxOptions bounds the Connection options of a head: each is compared with
+// every field, so that 64 KB of them would cost a hundred times other heads.
+const maxOptions = 64
+
+func (h *head) noteConnection(value []byte) *Error {
 	for rest := value; rest != nil; {
 		var option []byte
 		option, rest = nextElement(rest)
@@ -187,8 +195,12 @@ func (h *head) noteConnection(value []byte) {
 			h.connection |= optUpgrade
 		case len(option) > 0:
 			h.connection |= optOther
+			if h.options++; h.options > maxOptions {
+				return ErrTooManyFields
+			}
 		}
 	}
+	return nil
 }
 
 // judgeFraming is RFC 9112 §6.1 and §6.3 for what both directions share.
@@ -209,9 +221,8 @@ func (h *head) judgeFraming(minor int) *Error {
 	return nil
 }
 
-// cutNamed marks the fields that the Connection field names (RFC 9110 §7.6.1).
-// Fields that the proxy itself reads or sets have a kind of their own and are
-// not to be had away by a client that names them.
+// cutNamed marks the fields that the Connection field names (RFC 9110 §7.6.1),
+// of the kinds that its sender may have away.
 func (h *head) cutNamed() {
 	if h.connection&optOther == 0 {
 		return
@@ -231,7 +242,7 @@ func (h *head) cutNamed() {
 func (h *head) cut(name []byte) {
 	for i := range h.fields {
 		f := &h.fields[i]
-		if f.Kind == Other && len(name) == int(f.nameEnd-f.start) && foldedEqual(h.Name(f), name) {
+		if f.Kind.cuttable() && len(name) == int(f.nameEnd-f.start) && foldedEqual(h.Name(f), name) {
 			f.Cut = true
 		}
 	}

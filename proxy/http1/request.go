@@ -34,8 +34,8 @@ type Request struct {
 	started  bool
 	hosts    int
 	expects  bool
-	badCount bool
-	upgrade  bool
+	suspect  bool // the target has a byte of classSuspect
+	upgrades upgrades
 }
 
 // Reset makes r ready for the next request.
@@ -72,16 +72,19 @@ func (r *Request) Scan(b []byte, lim Limits) (bool, *Error) {
 func (r *Request) scanLine(b []byte, lim Limits) (bool, *Error) {
 	line := b[r.next:]
 	n := bytes.IndexByte(line, '\n')
-	if n < 0 {
+	if n < 0 || r.next+n+1 > lim.Bytes {
+		if err := judgeStart(line[:min(len(line), max(lim.Bytes-r.next, 0))]); err != nil {
+			return false, err
+		}
 		if len(b) >= lim.Bytes {
 			return false, ErrHeadTooLarge
 		}
-		return false, judgeStart(line)
-	}
-	if r.next+n+1 > lim.Bytes {
-		return false, ErrHeadTooLarge
+		return false, nil
 	}
 	if n == 0 || line[n-1] != '\r' {
+		if err := judgeStart(line[:n]); err != nil {
+			return false, err
+		}
 		return false, ErrBareLF
 	}
 	if n == 1 {
@@ -96,10 +99,16 @@ func (r *Request) scanLine(b []byte, lim Limits) (bool, *Error) {
 	return true, r.parseLine(line[:n-1])
 }
 
+// maxStart is how far judgeStart looks: a line that comes byte by byte is not
+// read over and over.
+const maxStart = 32
+
 // judgeStart refuses, before the line is complete, what can be no request line:
-// a TLS client on a plain port would otherwise wait for the head timeout.
+// a TLS client on a plain port would otherwise wait for the head timeout. It
+// goes before every other verdict on the line, so that the verdict is the same
+// however the bytes arrive.
 func judgeStart(line []byte) *Error {
-	for _, c := range line {
+	for _, c := range line[:min(len(line), maxStart)] {
 		if c == ' ' || c == '\r' {
 			return nil
 		}
@@ -122,8 +131,9 @@ func (r *Request) parseLine(line []byte) *Error {
 	}
 	r.Method = line[:sp]
 	rest := line[sp+1:]
-	end := 0
+	end, seen := 0, uint8(0)
 	for end < len(rest) && class[rest[end]]&classTarget != 0 {
+		seen |= class[rest[end]]
 		end++
 	}
 	if end < len(rest) && rest[end] != ' ' {
@@ -132,7 +142,7 @@ func (r *Request) parseLine(line []byte) *Error {
 	if end == 0 || end == len(rest) {
 		return ErrRequestLine
 	}
-	r.Target = rest[:end]
+	r.Target, r.suspect = rest[:end], seen&classSuspect != 0
 	return r.parseVersion(rest[end+1:])
 }
 
@@ -166,18 +176,17 @@ func (r *Request) judge() *Error {
 	if r.hosts > 1 || r.hosts == 0 && r.Minor > 0 {
 		return ErrHost
 	}
-	if r.hosts == 1 || r.Absolute {
-		if !validHost(r.Host) {
-			return ErrHost
-		}
+	if r.Absolute && !validHost(r.Host) {
+		return ErrHost
 	}
 	if err := r.judgeFraming(r.Minor); err != nil {
 		return err
 	}
 	r.cutNamed()
-	hasBody := r.chunked || r.contentLength > 0
-	r.Continue = r.expects && hasBody && r.Minor > 0
-	r.WebSocket = r.upgrade && r.connection&optUpgrade != 0 && r.Minor > 0 && !hasBody && string(r.Method) == "GET"
+	r.Continue = r.expects && r.HasBody() && r.Minor > 0
+	r.Trailers = r.Trailers && r.Minor > 0
+	r.WebSocket = r.upgrades.toWebSocket() && r.connection&optUpgrade != 0 &&
+		r.Minor > 0 && !r.HasBody() && string(r.Method) == "GET"
 	return nil
 }
 
@@ -196,7 +205,9 @@ func (r *Request) noteField(f *Field) *Error {
 	switch f.Kind {
 	case Host:
 		r.hosts++
-		r.Host = r.Value(f)
+		if r.Host = r.Value(f); !validHost(r.Host) {
+			return ErrHost
+		}
 	case Expect:
 		if r.Minor > 0 && !equalFold(r.Value(f), "100-continue") {
 			return ErrExpect
@@ -205,10 +216,24 @@ func (r *Request) noteField(f *Field) *Error {
 	case TE:
 		r.Trailers = r.Trailers || listHas(r.Value(f), "trailers")
 	case Upgrade:
-		r.upgrade = r.upgrade || equalFold(r.Value(f), "websocket")
+		r.upgrades.note(r.Value(f))
 	}
 	return nil
 }
+
+// upgrades remembers the Upgrade lines of a head.
+type upgrades struct{ lines, webSockets uint32 }
+
+func (u *upgrades) note(value []byte) {
+	u.lines++
+	if equalFold(value, "websocket") {
+		u.webSockets++
+	}
+}
+
+// toWebSocket reports whether WebSocket is all that is asked for: a second
+// protocol (h2c) beside it is not passed on in its company.
+func (u *upgrades) toWebSocket() bool { return u.lines == 1 && u.webSockets == 1 }
 
 func listHas(list []byte, element string) bool {
 	for rest := list; rest != nil; {

@@ -14,9 +14,9 @@ type Response struct {
 	// Minor is the minor version, 0 or 1.
 	Minor int
 
-	started bool
-	reason  [2]int
-	upgrade bool
+	started  bool
+	reason   [2]int
+	upgrades upgrades
 }
 
 // Reset makes r ready for the next response.
@@ -33,11 +33,14 @@ func (r *Response) Reset() {
 func (r *Response) Scan(b []byte, lim Limits) (bool, *Error) {
 	if !r.started {
 		n := bytes.IndexByte(b, '\n')
-		if n < 0 {
+		if n < 0 || n+1 > lim.Bytes {
+			if err := judgeStatusStart(b[:min(len(b), max(lim.Bytes, 0))]); err != nil {
+				return false, err
+			}
 			if len(b) >= lim.Bytes {
 				return false, ErrHeadTooLarge
 			}
-			return false, judgeStatusStart(b)
+			return false, nil
 		}
 		if n == 0 || b[n-1] != '\r' {
 			return false, ErrStatusLine
@@ -76,12 +79,11 @@ func (r *Response) parseLine(line []byte) *Error {
 	if len(line) < fixed || string(line[:7]) != statusStart || line[8] != ' ' {
 		return ErrStatusLine
 	}
-	switch line[7] {
-	case '0':
-	case '1':
-		r.Minor = 1
-	default:
+	if line[7] < '0' || line[7] > '9' {
 		return ErrStatusLine
+	}
+	if line[7] != '0' { // RFC 9110 §2.5: a higher minor version is read as 1.1.
+		r.Minor = 1
 	}
 	status, ok := parseDigits(line[9:12])
 	if !ok || status < 100 || status > 599 {
@@ -101,14 +103,29 @@ func (r *Response) parseLine(line []byte) *Error {
 func (r *Response) judge() *Error {
 	for i := range r.fields {
 		if f := &r.fields[i]; f.Kind == Upgrade {
-			r.upgrade = r.upgrade || equalFold(r.Value(f), "websocket")
+			r.upgrades.note(r.Value(f))
 		}
 	}
 	if err := r.judgeFraming(r.Minor); err != nil {
 		return err
 	}
 	r.cutNamed()
+	if r.Status < 200 || r.Status == 204 {
+		r.cutFraming()
+	}
 	return nil
+}
+
+// cutFraming takes away the framing of a response that cannot have a body (RFC
+// 9110 §8.6, RFC 9112 §6.1): a client that believed it would take the next
+// response for one.
+func (r *Response) cutFraming() {
+	for i := range r.fields {
+		if f := &r.fields[i]; f.Kind == ContentLength || f.Kind == TransferEncoding {
+			f.Cut = true
+		}
+	}
+	r.chunked, r.contentLength = false, -1
 }
 
 // Interim reports whether this is a 1xx response, after which another follows.
@@ -117,7 +134,7 @@ func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
 
 // WebSocket reports whether the response switches to the WebSocket protocol.
 func (r *Response) WebSocket() bool {
-	return r.Status == 101 && r.upgrade && r.connection&optUpgrade != 0
+	return r.Status == 101 && r.upgrades.toWebSocket() && r.connection&optUpgrade != 0
 }
 
 // KeepAlive reports whether the target lets the connection persist (RFC 9112

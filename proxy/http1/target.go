@@ -29,7 +29,7 @@ func (r *Request) judgeTarget() *Error {
 	if q := bytes.IndexByte(r.Target, '?'); q >= 0 {
 		r.Path = r.Target[:q]
 	}
-	if hasNUL(r.Path) {
+	if r.suspect && (hasNUL(r.Path) || bytes.IndexByte(r.Path, '\\') >= 0) {
 		return ErrTarget
 	}
 	return nil
@@ -71,7 +71,7 @@ func (r *Request) cutAuthority() *Error {
 }
 
 // hasNUL reports whether the path has an encoded NUL, at which many targets
-// would end it.
+// would end it. (A backslash in it is a slash to some and not to others.)
 func hasNUL(path []byte) bool {
 	for {
 		i := bytes.IndexByte(path, '%')
@@ -83,40 +83,4 @@ func hasNUL(path []byte) bool {
 		}
 		path = path[i+1:]
 	}
-}
-
-// validHost is uri-host [ ":" port ] of RFC 9110 §7.2, with a host that is not
-// empty (RFC 9110 §4.2.1).
-func validHost(h []byte) bool {
-	end := 0
-	if len(h) > 0 && h[0] == '[' {
-		end = bytes.IndexByte(h, ']') + 1
-		if end < len("[::]") {
-			return false
-		}
-		for _, c := range h[1 : end-1] {
-			if class[c]&classHex == 0 && c != ':' && c != '.' {
-				return false
-			}
-		}
-	} else {
-		for end < len(h) && class[h[end]]&classHost != 0 {
-			end++
-		}
-	}
-	if end == 0 {
-		return false
-	}
-	if end == len(h) {
-		return true
-	}
-	if h[end] != ':' {
-		return false
-	}
-	port := h[end+1:]
-	if len(port) == 0 {
-		return true
-	}
-	n, ok := parseDigits(port)
-	return ok && n <= 65535
 }

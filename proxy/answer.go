@@ -1,0 +1,37 @@
+package proxy
+
+// fail answers an exchange that ended in an error, as far as anybody is left to
+// be answered.
+func (x *exchange) fail(err *Error) {
+	x.err = err
+	switch {
+	case x.started:
+		// The client must not take what it has for the whole: the connection
+		// ends before the body does.
+		x.close, x.linger = true, false
+		x.c.server.counters.Aborted.Add(1)
+		x.c.reset()
+	case err.Status == 499:
+		x.close, x.status = true, 499
+		x.c.server.counters.ClientsLeft.Add(1)
+	default:
+		x.respond(err)
+	}
+}
+
+// respond answers with a page of our own.
+func (x *exchange) respond(err *Error) {
+	x.status = err.Status
+	x.decideClose(err.Status)
+	page := newPage(err, x)
+	body := page.body()
+	head := page.appendHead(x.c.out[:0], len(body), x.close)
+	if x.c.req.IsHead() {
+		body = nil
+	}
+	x.started = true
+	x.sent = int64(len(body))
+	if failed := x.toClient(head, body); failed != nil {
+		x.close, x.linger = true, false
+	}
+}

@@ -1,0 +1,241 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"upfront/proxy/http1"
+)
+
+// client is one connection that a client opened. It is read and written by the
+// goroutine that runs it; an upload reads it on behalf of that goroutine.
+type client struct {
+	socket
+	server  *Server
+	addr    netip.AddrPort
+	port    string // of the listener
+	trusted bool   // the peer is a trusted proxy; set once a request
+
+	*workspace     // nil while no request is under way
+	read, have int // in[read:have] has arrived and is not consumed
+
+	waits   current     // what the exchange waits on
+	left    atomic.Bool // written by leaveWatch
+	idle    atomic.Bool // written by run; a shutdown wakes idle clients
+	watched int32       // set once by leaveWatch.add
+
+	getSpace func() []byte // bound once
+	putSpace func()
+}
+
+func newClient(s *Server, conn net.Conn) *client {
+	c := &client{server: s}
+	c.init(conn)
+	c.addr = addrPort(conn.RemoteAddr())
+	c.port = portOf(conn.LocalAddr())
+	c.getSpace, c.putSpace = c.space, c.giveBack
+	return c
+}
+
+// run serves the requests of the connection one after the other, in the order
+// in which they came.
+func (c *client) run() {
+	defer c.close()
+	for c.awaitHead() {
+		if !c.serve() {
+			return
+		}
+	}
+}
+
+// serve runs one exchange and reports whether the connection can take another.
+// A panic costs this connection and nothing else.
+func (c *client) serve() (again bool) {
+	x := &c.x
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.counters.Panics.Add(1)
+			c.server.log.Error("Panicked in a request", zap.Any("reason", p), zap.Stack("stack"))
+			x.abandon()
+			again = false
+		}
+	}()
+	return x.serve()
+}
+
+// awaitHead waits for the next request head and scans it. It answers what is no
+// request, and reports false when the connection is to be closed.
+func (c *client) awaitHead() bool {
+	if c.read == c.have && !c.awaitBytes() {
+		return false
+	}
+	c.x.begin(c)
+	settings := c.server.settings.Load()
+	limits := settings.headLimits()
+	c.req.Reset()
+	headBy := false
+	for {
+		done, bad := c.req.Scan(c.in[c.read:c.have], limits)
+		if bad != nil {
+			c.x.refuse(bad)
+			return false
+		}
+		if done {
+			c.read += c.req.Len()
+			return true
+		}
+		if !headBy {
+			headBy = true
+			c.readBy = c.x.start.Add(settings.HeadTimeout)
+			_ = c.SetReadDeadline(c.readBy)
+		}
+		if err := c.readMore(limits); err != nil {
+			if timedOut(err) {
+				c.x.refuse(&http1.Error{Status: 408, Reason: "head did not arrive in time"})
+			}
+			return false
+		}
+	}
+}
+
+// awaitBytes waits, without a buffer, for the first bytes of a request.
+func (c *client) awaitBytes() bool {
+	c.giveBack()
+	idle := c.server.settings.Load().IdleTimeout
+	if c.server.closing.Load() {
+		idle = idleTail
+	}
+	c.armRead(time.Now(), idle)
+	c.idle.Store(true)
+	n, err := c.readLazy(c.getSpace, c.putSpace)
+	c.idle.Store(false)
+	if err != nil {
+		return false
+	}
+	c.have = n
+	return true
+}
+
+// space returns the free part of the buffer of what the client sent.
+func (c *client) space() []byte {
+	if c.workspace == nil {
+		c.workspace = workspaces.Get().(*workspace)
+		c.read, c.have = 0, 0
+	}
+	return c.in[c.have:]
+}
+
+// giveBack returns the workspace while nothing of a request is in it.
+func (c *client) giveBack() {
+	if c.workspace != nil && c.read == c.have {
+		c.workspace.release()
+		c.workspace = nil
+		c.read, c.have = 0, 0
+	}
+}
+
+// readMore reads more of a head that is incomplete, behind what has arrived.
+func (c *client) readMore(limits http1.Limits) error {
+	if c.have == len(c.in) {
+		c.makeRoom(limits.Bytes)
+	}
+	n, err := c.Read(c.in[c.have:])
+	c.have += n
+	if n > 0 {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// makeRoom moves the head to the front of the buffer, or doubles the buffer up
+// to one byte more than a head may have.
+func (c *client) makeRoom(limit int) {
+	if c.read > 0 {
+		c.have = copy(c.in, c.in[c.read:c.have])
+		c.read = 0
+		return
+	}
+	in := make([]byte, min(2*len(c.in), max(limit, len(c.in))+1))
+	copy(in, c.in[:c.have])
+	c.in = in
+}
+
+// buffered returns what has arrived behind the head.
+func (c *client) buffered() []byte { return c.in[c.read:c.have] }
+
+// watch makes conn the thing to kill when the client leaves, and reports false
+// when it has left already.
+func (c *client) watch(conn *targetConn) bool {
+	c.waits.set(conn)
+	if c.left.Load() {
+		if conn := c.waits.take(); conn != nil {
+			conn.kill(errClientLeft)
+		}
+		return false
+	}
+	return true
+}
+
+// unwatch takes conn back, and reports false when it was killed.
+func (c *client) unwatch(conn *targetConn) bool { return c.waits.clear(conn) }
+
+// leave is called by leaveWatch, once, when the client has ended its side of the
+// connection: nobody waits for the answer any more. That a client half-closes
+// and still reads cannot be told apart; the peers judge as we do.
+func (c *client) leave() {
+	c.left.Store(true)
+	if conn := c.waits.take(); conn != nil {
+		conn.kill(errClientLeft)
+	}
+}
+
+// The bounds of a lingering close.
+const (
+	lingerTime  = 2 * time.Second
+	lingerBytes = 1 << 20
+)
+
+// linger lets the client read the last response although it is still sending:
+// closing with unread bytes would reset the connection and may destroy what the
+// client has not read yet (RFC 9112 §9.6).
+func (c *client) linger() {
+	c.closeWrite()
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+}
+
+func (c *client) close() {
+	_ = c.Close()
+	c.server.forget(c)
+	if c.workspace != nil {
+		c.read = c.have
+		c.giveBack()
+	}
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		ap := tcp.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func portOf(a net.Addr) string {
+	if a == nil {
+		return ""
+	}
+	_, port, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return ""
+	}
+	return port
+}

@@ -1,0 +1,53 @@
+package proxy
+
+import "sync/atomic"
+
+// Counters count what the server did since it was made. All are atomic.
+type Counters struct {
+	Connections  atomic.Uint64 // accepted
+	AcceptErrors atomic.Uint64
+	Requests     [6]atomic.Uint64 // answered, by the status' first digit; 0 is none
+	BadRequests  atomic.Uint64    // refused before they were a request
+	ClientsLeft  atomic.Uint64    // before they were answered
+	Aborted      atomic.Uint64    // responses that broke off
+	Retries      atomic.Uint64
+	Dials        atomic.Uint64 // connections to targets tried
+	DialErrors   atomic.Uint64
+	Panics       atomic.Uint64
+	Upgrades     atomic.Uint64 // tunnels opened
+	Cut          atomic.Uint64 // tunnels ended at a drain timeout
+}
+
+var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+// Counters returns what was counted since New, by name; names that end in
+// _total only grow.
+func (s *Server) Counters() map[string]uint64 {
+	c := &s.counters
+	s.mu.Lock()
+	clients, tunnels := len(s.clients), len(s.tunnels)
+	s.mu.Unlock()
+	all := map[string]uint64{
+		"upfront_connections":              uint64(clients),
+		"upfront_connections_total":        c.Connections.Load(),
+		"upfront_accept_errors_total":      c.AcceptErrors.Load(),
+		"upfront_bad_requests_total":       c.BadRequests.Load(),
+		"upfront_clients_left_total":       c.ClientsLeft.Load(),
+		"upfront_responses_aborted_total":  c.Aborted.Load(),
+		"upfront_retries_total":            c.Retries.Load(),
+		"upfront_target_dials_total":       c.Dials.Load(),
+		"upfront_target_dial_errors_total": c.DialErrors.Load(),
+		"upfront_panics_total":             c.Panics.Load(),
+		"upfront_tunnels":                  uint64(tunnels),
+		"upfront_tunnels_total":            c.Upgrades.Load(),
+		"upfront_tunnels_cut_total":        c.Cut.Load(),
+		"upfront_access_log_dropped_total": 0,
+	}
+	if s.accessLog != nil {
+		all["upfront_access_log_dropped_total"] = s.accessLog.Dropped()
+	}
+	for i := range c.Requests {
+		all["upfront_requests_"+statusClasses[i]+"_total"] = c.Requests[i].Load()
+	}
+	return all
+}

@@ -1,0 +1,202 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"upfront/balancer"
+	"upfront/proxy/http1"
+	"upfront/service"
+)
+
+// exchange is one request and its response. It lives in the workspace of its
+// client and belongs to the goroutine that runs the client.
+type exchange struct {
+	c        *client
+	settings *Settings // those at the start
+	start    time.Time // when the first bytes of the head were read
+
+	svc    *service.Service // nil until a route matched
+	prefix string           // of the path, that the route matched
+	target *balancer.Target // held while not nil
+	last   *balancer.Target // the one tried last, for the log
+	conn   *targetConn      // in use while not nil
+	tried  triedTargets
+	failed *Error // of the last attempt
+	fresh  bool   // the next attempt must not use a kept connection
+
+	id   requestID
+	up   upload
+	down bodyReader
+
+	status  int   // that the client was sent; 0 while there is none
+	sent    int64 // body bytes to the client, with framing
+	started bool  // a byte of the final response went out
+	close   bool  // the client's connection ends with this exchange
+	linger  bool  // … and the client may still be sending
+	err     *Error
+
+	contentType    [64]byte // of the response, for the log
+	contentTypeLen int
+}
+
+// begin makes x ready for the request whose first bytes have arrived.
+func (x *exchange) begin(c *client) {
+	down, up := x.down, x.up.reader
+	*x = exchange{c: c, settings: c.server.settings.Load(), start: time.Now(), down: down}
+	x.up.reader = up
+}
+
+// serve runs the exchange and reports whether the connection can take another.
+func (x *exchange) serve() bool {
+	x.identify()
+	err := x.up.begin(x)
+	if err == nil {
+		err = x.route()
+	}
+	if err == nil {
+		err = x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())
+	}
+	if err == nil {
+		err = x.attempts()
+	}
+	if err != nil {
+		x.fail(err)
+	}
+	again := x.finish()
+	x.record()
+	return again
+}
+
+// route finds the service of the request.
+func (x *exchange) route() *Error {
+	req := &x.c.req
+	path := req.Path
+	if path[0] == '*' {
+		path = rootPath
+	}
+	svc, prefix, ok := x.c.server.routes.Match(req.Host, path)
+	if !ok {
+		return &Error{Op: "route", Source: FromClient, Status: 404, Err: errNoRoute}
+	}
+	x.svc, x.prefix = svc, prefix
+	return nil
+}
+
+var rootPath = []byte("/")
+
+// acquire chooses a target and counts the request on it. A deploy may replace the
+// pool, and the gate may close, between the look at the table and the count: then
+// the table is read again, so that no request is lost to the moment.
+func (x *exchange) acquire() *Error {
+	for range maxRoutes {
+		if x.svc.Gate.State() != service.Running {
+			if err := x.hold(); err != nil {
+				return err
+			}
+			continue
+		}
+		target, err := x.svc.Pool.Acquire(x.tried.all())
+		if err == nil {
+			// Counted first and looked at the gate second: either a pause
+			// waits for us, or we see that it is paused.
+			if x.svc.Gate.State() == service.Running {
+				x.target, x.last = target, target
+				return nil
+			}
+			target.Release()
+			continue
+		}
+		seen := x.svc
+		if err := x.route(); err != nil {
+			return err
+		}
+		if x.svc == seen {
+			break
+		}
+	}
+	if x.failed != nil {
+		return x.failed
+	}
+	return &Error{Op: "balance", Source: FromProxy, Status: 503, Err: balancer.ErrNoTarget}
+}
+
+// maxRoutes bounds how often one request reads the table anew.
+const maxRoutes = 16
+
+// hold waits at a closed gate, with the body unread, and reads the table again.
+func (x *exchange) hold() *Error {
+	wait := &targetConn{} // stands in for a connection: what leave and Shutdown can end
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	wait.guard(cancel)
+	x.c.watch(wait)
+	err := x.svc.Gate.Wait(ctx)
+	x.c.unwatch(wait)
+	if cause := wait.unguard(); cause != nil {
+		return x.ended("pause", cause)
+	}
+	switch {
+	case err == nil:
+		return x.route()
+	case errors.Is(err, service.ErrStopped):
+		return &Error{Op: "gate", Source: FromProxy, Status: 503, Err: errStopped}
+	case errors.Is(err, service.ErrPauseTimeout):
+		return &Error{Op: "gate", Source: FromProxy, Status: 504, Err: err}
+	}
+	return &Error{Op: "gate", Source: FromProxy, Status: 503, Err: err}
+}
+
+// ended is the error of an exchange that was ended from outside.
+func (x *exchange) ended(op string, cause error) *Error {
+	var err *Error
+	switch {
+	case errors.As(cause, &err):
+		return err
+	case errors.Is(cause, errClientLeft):
+		return &Error{Op: op, Source: FromClient, Status: 499, Err: cause}
+	}
+	return &Error{Op: op, Source: FromProxy, Status: 504, Err: cause}
+}
+
+// finish settles the connection to the client and reports whether it can take
+// another request.
+func (x *exchange) finish() bool {
+	if !x.up.finished() {
+		x.close, x.linger = true, true
+	}
+	x.up.reader.discard()
+	x.down.discard()
+	if !x.close {
+		return true
+	}
+	if x.linger && x.status != 499 {
+		x.c.linger()
+	}
+	return false
+}
+
+// abandon gives back what a panic left held.
+func (x *exchange) abandon() {
+	x.up.stop(x)
+	x.giveUp()
+	x.releaseTarget()
+}
+
+func (x *exchange) releaseTarget() {
+	if x.target != nil {
+		x.target.Release()
+		x.target = nil
+	}
+}
+
+// refuse answers what is no request.
+func (x *exchange) refuse(bad *http1.Error) {
+	x.close, x.linger = true, true
+	x.c.server.counters.BadRequests.Add(1)
+	x.err = &Error{Op: "read head", Source: FromClient, Status: bad.Status, Err: bad}
+	x.respond(x.err)
+	x.c.linger()
+	x.record()
+}

@@ -1,0 +1,157 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// forward is one attempt: connect, send, receive. Afterwards x.conn is nil, and
+// the connection is kept for the next exchange or closed.
+func (x *exchange) forward() *Error {
+	transport := x.target.Transport().(*transport)
+	if err := x.connect(transport); err != nil {
+		return err
+	}
+	x.down.init(&x.conn.socket)
+	sendErr := x.send()
+	if sendErr != nil && timedOut(sendErr) {
+		err := x.blame("send", sendErr)
+		x.giveUp()
+		return err
+	}
+	// A target that refuses a request early closes its connection, perhaps
+	// before all was sent; its answer is there to be read all the same.
+	err := x.receive()
+	if err != nil {
+		if sendErr != nil && !x.started && errors.Is(err.Err, errEarlyClose) {
+			err.Op, err.Err = "send", sendErr
+		}
+		x.up.stop(x)
+		x.giveUp()
+		return err
+	}
+	return nil
+}
+
+// connect gives x a connection to the target: one that was kept, else a new one.
+func (x *exchange) connect(t *transport) *Error {
+	var conn *targetConn
+	if !x.fresh {
+		conn = t.take(x.start, !x.c.req.Idempotent())
+	}
+	kept := conn != nil
+	if !kept {
+		conn = t.newConn()
+	}
+	x.conn = conn
+	if !x.c.watch(conn) {
+		x.giveUp()
+		return x.ended("connect", errClientLeft)
+	}
+	if kept {
+		return nil
+	}
+	x.c.server.counters.Dials.Add(1)
+	err := conn.connect()
+	if err == nil {
+		return nil
+	}
+	if cause := conn.killed(); cause != nil {
+		x.giveUp()
+		return x.ended("connect", cause)
+	}
+	x.giveUp()
+	x.c.server.counters.DialErrors.Add(1)
+	failed := &Error{Op: "connect", Target: t.address, Source: FromTarget, Status: 502, Retry: RetryAlways, Err: cause(err)}
+	switch {
+	case timedOut(err):
+		failed.Status = 504
+	case ours(err):
+		failed.Source, failed.Status = FromProxy, 503
+	}
+	return failed
+}
+
+// send writes the head and the part of the body that is at hand, and starts the
+// upload of the rest.
+func (x *exchange) send() error {
+	c := x.c
+	c.out = x.appendRequestHead(c.out[:0])
+	x.conn.armWrite(x.start, x.settings.BodyTimeout)
+	if err := writeBoth(&x.conn.socket, &c.out, x.up.first); err != nil {
+		return err
+	}
+	if !x.up.flow.done() {
+		x.up.start(x)
+	}
+	return nil
+}
+
+// joinBelow is the size up to which two pieces are copied together rather than
+// handed to the kernel as two.
+const joinBelow = 8 << 10
+
+// writeBoth writes head and body in one system call; head's storage may grow.
+func writeBoth(s *socket, head *[]byte, body []byte) error {
+	if len(body) > joinBelow {
+		pieces := net.Buffers{*head, body}
+		_, err := pieces.WriteTo(s.Conn)
+		return err
+	}
+	*head = append(*head, body...)
+	_, err := s.Write(*head)
+	return err
+}
+
+// giveUp closes the connection to the target, if there is one.
+func (x *exchange) giveUp() {
+	if x.conn != nil {
+		x.c.unwatch(x.conn)
+		x.conn.transport.discard(x.conn)
+		x.conn = nil
+		x.down.discard()
+	}
+}
+
+// keep puts the connection to the target back for the next exchange.
+func (x *exchange) keep() {
+	if !x.c.unwatch(x.conn) {
+		x.conn.transport.discard(x.conn)
+	} else {
+		x.conn.transport.put(x.conn, time.Now())
+	}
+	x.conn = nil
+}
+
+// blame turns what went wrong on the connection to the target before the client
+// saw a byte into an Error.
+func (x *exchange) blame(op string, err error) *Error {
+	if why := x.conn.killed(); why != nil {
+		return x.ended(op, why)
+	}
+	failed := &Error{Op: op, Target: x.target.Address(), Source: FromTarget, Status: 502, Err: cause(err)}
+	switch {
+	case timedOut(err):
+		failed.Status = 504
+		return failed
+	case x.down.have == 0:
+		failed.Retry = RetryIdempotent
+		failed.Stale = x.conn.uses > 0
+		if errors.Is(err, io.EOF) {
+			failed.Err = errEarlyClose
+		}
+	}
+	return failed
+}
+
+// cause strips the addresses that package net puts before a cause: they stand in
+// the log line already.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Err
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"context"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// leaveWatch notices clients that leave while their exchange waits for a target.
+// It is one epoll instance for all connections, edge-triggered on the peer's
+// end of the stream only: a request costs it nothing, a connection one system
+// call, and no goroutine or buffer waits per connection.
+type leaveWatch struct {
+	file *os.File
+	raw  syscall.RawConn
+
+	mu      sync.Mutex
+	next    int32
+	clients map[int32]*client // guarded by mu; by a number of our own, since descriptors are reused
+}
+
+func newLeaveWatch() (*leaveWatch, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		_ = syscall.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	// The runtime's own poller waits for ours, so that no thread does.
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return nil, err
+	}
+	return &leaveWatch{file: file, raw: raw, clients: make(map[int32]*client)}, nil
+}
+
+// epollET is EPOLLET, which package syscall has with the wrong sign.
+const epollET = 1 << 31
+
+func (w *leaveWatch) add(c *client) {
+	if c.raw == nil {
+		return
+	}
+	w.mu.Lock()
+	for w.next++; w.clients[w.next] != nil; w.next++ {
+	}
+	c.watched = w.next
+	w.clients[c.watched] = c
+	w.mu.Unlock()
+	_ = c.raw.Control(func(fd uintptr) {
+		event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | epollET, Fd: c.watched}
+		_ = syscall.EpollCtl(w.fd(), syscall.EPOLL_CTL_ADD, int(fd), &event)
+	})
+}
+
+// remove forgets c; closing its descriptor takes it out of the epoll set.
+func (w *leaveWatch) remove(c *client) {
+	w.mu.Lock()
+	delete(w.clients, c.watched)
+	w.mu.Unlock()
+}
+
+func (w *leaveWatch) fd() (fd int) {
+	_ = w.raw.Control(func(f uintptr) { fd = int(f) })
+	return fd
+}
+
+// run tells clients that they left until ctx ends.
+func (w *leaveWatch) run(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { _ = w.file.Close() })
+	defer stop()
+	var events [64]syscall.EpollEvent
+	_ = w.raw.Read(func(fd uintptr) bool {
+		for {
+			n, err := syscall.EpollWait(int(fd), events[:], 0)
+			if err == syscall.EINTR {
+				continue
+			}
+			if n <= 0 {
+				return err != nil
+			}
+			for _, event := range events[:n] {
+				w.mu.Lock()
+				c := w.clients[event.Fd]
+				w.mu.Unlock()
+				if c != nil {
+					c.leave()
+				}
+			}
+		}
+	})
+}

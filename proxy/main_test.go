@@ -1,0 +1,224 @@
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"go.uber.org/zap/zaptest"
+
+	"upfront/balancer"
+	"upfront/health"
+	"upfront/service"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixedRoutes sends every request to one service.
+type fixedRoutes struct {
+	svc    *service.Service
+	prefix string
+}
+
+func (r *fixedRoutes) Match(_, _ []byte) (*service.Service, string, bool) {
+	return r.svc, r.prefix, r.svc != nil
+}
+
+// rig is a server in front of targets.
+type rig struct {
+	t      *testing.T
+	server *Server
+	svc    *service.Service
+	addr   string
+	log    *lineBuffer
+}
+
+type lineBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lineBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lineBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newService(targets ...string) *service.Service {
+	var list []*balancer.Target
+	for _, address := range targets {
+		list = append(list, balancer.NewTarget(balancer.TargetOptions{
+			Address:   address,
+			Health:    health.Healthy,
+			Transport: NewTransport(address, func() time.Duration { return 2 * time.Second }),
+		}))
+	}
+	return &service.Service{
+		Name:          "web",
+		TargetTimeout: 5 * time.Second,
+		Pool:          balancer.NewPool(list, balancer.PoolOptions{}),
+		Gate:          service.NewGate(10),
+	}
+}
+
+func newRig(t *testing.T, settings Settings, svc *service.Service) *rig {
+	t.Helper()
+	return newRigOf(t, settings, svc, &fixedRoutes{svc: svc, prefix: "/"})
+}
+
+func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Routes) *rig {
+	t.Helper()
+	r := &rig{t: t, svc: svc, log: &lineBuffer{}}
+	access := NewAccessLog(r.log)
+	r.server = New(Options{Routes: routes, Logger: zaptest.NewLogger(t), AccessLog: access, Settings: settings})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.addr = ln.Addr().String()
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := r.server.Serve(ln); err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	running.Go(func() { _ = access.Run(ctx) })
+	t.Cleanup(func() {
+		end, stop := context.WithTimeout(context.Background(), 100*time.Millisecond)
+		defer stop()
+		_ = r.server.Shutdown(end)
+		if svc != nil {
+			for _, target := range svc.Pool.Targets() {
+				target.Close()
+			}
+		}
+		cancel()
+		running.Wait()
+	})
+	return r
+}
+
+func (r *rig) dial() net.Conn {
+	r.t.Helper()
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+// ask sends raw on a new connection and returns all that comes back until the
+// connection ends or the responses are complete.
+func (r *rig) ask(raw string, method string) *http.Response {
+	r.t.Helper()
+	conn := r.dial()
+	if _, err := io.WriteString(conn, raw); err != nil {
+		r.t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		r.t.Fatalf("read response: %v", err)
+	}
+	return res
+}
+
+func bodyOf(t *testing.T, res *http.Response) string {
+	t.Helper()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("read body: %v (got %q)", err, b)
+	}
+	_ = res.Body.Close()
+	return string(b)
+}
+
+// rawTarget is a target that is scripted by the byte.
+type rawTarget struct {
+	addr  string
+	conns chan net.Conn
+}
+
+func newRawTarget(t *testing.T, handle func(c net.Conn, r *bufio.Reader)) *rawTarget {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &rawTarget{addr: ln.Addr().String()}
+	var running sync.WaitGroup
+	var mu sync.Mutex
+	open := map[net.Conn]bool{}
+	running.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			running.Go(func() {
+				handle(c, bufio.NewReader(c))
+				_ = c.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		mu.Lock()
+		for c := range open {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		running.Wait()
+	})
+	return target
+}
+
+// readHead reads one request head from r, the empty line included.
+func readHead(r *bufio.Reader) (string, error) {
+	var b strings.Builder
+	for {
+		line, err := r.ReadString('\n')
+		b.WriteString(line)
+		if err != nil || line == "\r\n" {
+			return b.String(), err
+		}
+	}
+}
+
+// answering is a target that answers every request with raw.
+func answering(t *testing.T, raw string) *rawTarget {
+	return newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readHead(r); err != nil {
+				return
+			}
+			if _, err := io.WriteString(c, raw); err != nil {
+				return
+			}
+		}
+	})
+}
+
+func ok(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/plain\r\n\r\n%s", len(body), body)
+}

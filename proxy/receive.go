@@ -1,0 +1,281 @@
+package proxy
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"upfront/proxy/http1"
+)
+
+// The bounds of what a target may say before its response.
+const (
+	maxInterim        = 32
+	maxResponseFields = 500
+)
+
+var responseLimits = http1.Limits{Bytes: bodyBuffer, Fields: maxResponseFields}
+
+// receive reads the response and passes it on as it comes.
+func (x *exchange) receive() *Error {
+	res := &x.c.res
+	for interim := 0; ; interim++ {
+		res.Reset()
+		if err := x.readHead(); err != nil {
+			return err
+		}
+		if !res.Interim() {
+			break
+		}
+		if interim == maxInterim {
+			return x.badResponse(errInterimFlood)
+		}
+		if err := x.passInterim(); err != nil {
+			return err
+		}
+		x.down.consume(res.Len())
+	}
+	if res.Status == 101 {
+		return x.switchProtocols()
+	}
+	return x.relay()
+}
+
+// readHead reads the next response head of the target.
+func (x *exchange) readHead() *Error {
+	res := &x.c.res
+	for {
+		if x.down.have > 0 {
+			done, bad := res.Scan(x.down.bytes(), responseLimits)
+			if bad != nil {
+				return x.badResponse(bad)
+			}
+			if done {
+				return nil
+			}
+		}
+		if err := x.awaitTarget(); err != nil {
+			return x.blame("await", err)
+		}
+	}
+}
+
+// awaitTarget reads what the target sends next. The target's time runs from the
+// end of the request: while the client is still uploading it has not begun.
+func (x *exchange) awaitTarget() error {
+	timeout := x.svc.TargetTimeout
+	if timeout <= 0 {
+		timeout = -1
+	}
+	now := x.start
+	if x.down.have > 0 || x.up.running || x.failed != nil {
+		now = time.Now()
+	}
+	for {
+		x.conn.armRead(now, timeout)
+		err := x.down.more()
+		if err == nil || !timedOut(err) || !x.up.running {
+			return err
+		}
+		now = time.Now()
+		if ended := x.up.ended.Load(); ended != 0 {
+			if timeout -= now.Sub(time.Unix(0, ended)); timeout <= 0 {
+				return err
+			}
+		}
+	}
+}
+
+const opReadResponse = "read response"
+
+// badResponse is the error for what is no response. Whatever else the target
+// sends, this connection is not used again.
+func (x *exchange) badResponse(why error) *Error {
+	return &Error{Op: opReadResponse, Target: x.target.Address(), Source: FromTarget, Status: 502, Err: why}
+}
+
+// The lines that are copied to the client as they came.
+var keepFromTarget = kinds(http1.Other, http1.Host, http1.Expect, http1.Trailer, http1.ContentType, http1.UserAgent,
+	http1.RequestID, http1.RequestStart, http1.ForwardedFor, http1.ForwardedProto, http1.ForwardedHost,
+	http1.ForwardedPort, http1.ForwardedOther, http1.Ambiguous, http1.SecWebSocketKey)
+
+// passInterim passes a 1xx response on, to a client that knows them. A 100 that
+// the client does not wait for ends here.
+func (x *exchange) passInterim() *Error {
+	c, res := x.c, &x.c.res
+	if c.req.Minor == 0 || res.Status == 100 && !c.req.Continue {
+		return nil
+	}
+	c.out = appendStatusLine(c.out[:0], res)
+	c.out = res.AppendKept(c.out, keepFromTarget)
+	c.out = append(c.out, "\r\n"...)
+	return x.toClient(c.out, nil)
+}
+
+func appendStatusLine(b []byte, res *http1.Response) []byte {
+	b = append(b, "HTTP/1.1 "...)
+	b = strconv.AppendInt(b, int64(res.Status), 10)
+	b = append(b, ' ')
+	b = append(b, res.Reason...)
+	return append(b, "\r\n"...)
+}
+
+// appendResponseHead writes the final head that the client gets. chunked says
+// that the body goes out in chunks.
+func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
+	req, res := &x.c.req, &x.c.res
+	b = appendStatusLine(b, res)
+	b = res.AppendKept(b, keepFromTarget)
+	// RFC 9110 §8.6: never in a 204; in an answer to HEAD and in a 304 it says
+	// what the body would have been.
+	if n := res.ContentLength(); n >= 0 && res.Status != 204 {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, n, 10)
+		b = append(b, "\r\n"...)
+	}
+	if chunked {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	return x.appendConnection(b, req)
+}
+
+// appendConnection says whether the client's connection persists, and ends the
+// head.
+func (x *exchange) appendConnection(b []byte, req *http1.Request) []byte {
+	switch {
+	case x.close:
+		b = append(b, "Connection: close\r\n"...)
+	case req.Minor == 0:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// decideClose settles, when the final head goes out, whether the connection to
+// the client ends with this exchange.
+func (x *exchange) decideClose(status int) {
+	if !x.c.req.KeepAlive() || x.c.server.closing.Load() {
+		x.close = true
+		return
+	}
+	// An early refusal: the client should stop sending, and a client that
+	// waited for a 100 may send the body or not.
+	if !x.up.finished() && (status >= 400 || x.c.req.Continue) {
+		x.close, x.linger = true, true
+	}
+}
+
+// toClient writes to the client. An error means that nobody is left to answer.
+func (x *exchange) toClient(head, body []byte) *Error {
+	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
+	if err := writeBoth(&x.c.socket, &head, body); err != nil {
+		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
+	}
+	return nil
+}
+
+// relay passes the final response on.
+func (x *exchange) relay() *Error {
+	c, res := x.c, &x.c.res
+	body := flow{kind: res.Body(c.req.IsHead()), left: res.ContentLength()}
+	x.status = res.Status
+	x.noteResponse()
+	plain := body.kind == http1.UntilClose // the target's bytes have no framing of their own
+	chunked := c.req.Minor > 0 && (plain || body.kind == http1.Chunked)
+	body.chunks.Bare = c.req.Minor == 0
+	if !chunked && (plain || body.kind == http1.Chunked) {
+		x.close = true // HTTP/1.0: the end of the connection ends the body
+	}
+	x.decideClose(res.Status)
+	c.out = x.appendResponseHead(c.out[:0], chunked)
+	keepAlive := res.KeepAlive() && !plain
+	x.down.consume(res.Len())
+	if err := x.relayBody(&body, chunked && plain); err != nil {
+		return err
+	}
+	x.endResponse(keepAlive)
+	return nil
+}
+
+// relayBody writes the head that stands in c.out, then the body as it comes.
+// wrap says that we make the chunks.
+func (x *exchange) relayBody(body *flow, wrap bool) *Error {
+	head := x.c.out
+	for {
+		keep, used, bad := body.walk(x.down.bytes())
+		if bad != nil {
+			return x.badResponse(bad)
+		}
+		if len(head) > 0 || keep > 0 {
+			if err := x.pass(head, x.down.bytes()[:keep], wrap); err != nil {
+				return err
+			}
+			head = nil
+		}
+		x.down.consume(used)
+		if body.done() {
+			break
+		}
+		x.down.release()
+		if err := x.awaitBody(body); err != nil {
+			return err
+		}
+	}
+	if wrap {
+		return x.toClient([]byte("0\r\n\r\n"), nil)
+	}
+	return nil
+}
+
+// pass writes a piece of the response.
+func (x *exchange) pass(head, piece []byte, wrap bool) *Error {
+	x.started = true
+	x.sent += int64(len(piece))
+	if !wrap || len(piece) == 0 {
+		return x.toClient(head, piece)
+	}
+	if head == nil {
+		head = x.c.out[:0]
+	}
+	head = strconv.AppendInt(head, int64(len(piece)), 16)
+	head = append(head, "\r\n"...)
+	head = append(head, piece...)
+	head = append(head, "\r\n"...)
+	return x.toClient(head, nil)
+}
+
+// awaitBody reads more of the response's body. A body of known length makes
+// progress or is given up; a stream may be silent for as long as a tunnel.
+func (x *exchange) awaitBody(body *flow) *Error {
+	timeout := x.settings.BodyTimeout
+	if body.kind != http1.Fixed {
+		timeout = x.settings.TunnelTimeout
+	}
+	x.conn.armRead(time.Now(), timeout)
+	err := x.down.more()
+	switch {
+	case err == nil:
+		return nil
+	case err == io.EOF && body.kind == http1.UntilClose:
+		body.closed = true
+		return nil
+	case err == io.EOF:
+		err = errTruncated
+	}
+	if why := x.conn.killed(); why != nil {
+		return x.ended("read body", why)
+	}
+	return &Error{Op: "read body", Target: x.target.Address(), Source: FromTarget, Status: 502, Err: cause(err)}
+}
+
+// endResponse settles the connection to the target once the response is
+// complete. It is used again only if the response ended at the last byte read
+// and the request was sent whole.
+func (x *exchange) endResponse(keepAlive bool) {
+	x.up.join(x)
+	if keepAlive && x.down.have == 0 && x.up.finished() {
+		x.keep()
+	} else {
+		x.giveUp()
+	}
+}

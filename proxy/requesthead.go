@@ -1,0 +1,105 @@
+package proxy
+
+import (
+	"strconv"
+
+	"upfront/proxy/http1"
+)
+
+// The lines that are copied to the target as they came. What a client may say
+// about itself is copied only from trusted proxies.
+var (
+	keepFromAnyone  = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey)
+	keepFromTrusted = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey,
+		http1.ForwardedProto, http1.ForwardedHost, http1.ForwardedPort, http1.ForwardedOther, http1.RequestStart)
+)
+
+func kinds(list ...http1.Kind) *[32]bool {
+	var keep [32]bool
+	for _, k := range list {
+		keep[k] = true
+	}
+	return &keep
+}
+
+// appendRequestHead writes the head that the target gets: the client's lines in
+// their order and case, without what is hop-by-hop (RFC 9110 §7.6.1), and ours.
+func (x *exchange) appendRequestHead(b []byte) []byte {
+	c, req := x.c, &x.c.req
+	b = append(b, req.Method...)
+	b = append(b, ' ')
+	b = x.appendTarget(b)
+	b = append(b, " HTTP/1.1\r\n"...)
+	keep := keepFromAnyone
+	if c.trusted {
+		keep = keepFromTrusted
+	}
+	b = x.appendHost(b)
+	b = req.AppendKept(b, keep)
+	b = x.appendForwarded(b)
+	b = append(b, "X-Request-Id: "...)
+	b = append(b, x.id.bytes()...)
+	if !c.trusted || !has(req.Fields(), http1.RequestStart) {
+		b = append(b, "\r\nX-Request-Start: t="...)
+		b = strconv.AppendInt(b, x.start.UnixMilli(), 10)
+	}
+	b = append(b, "\r\n"...)
+	if req.Chunked() {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	if req.Continue {
+		b = append(b, "Expect: 100-continue\r\n"...)
+	}
+	switch {
+	case req.WebSocket:
+		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
+	case req.Trailers:
+		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// appendTarget writes the request target byte for byte, without the prefix that
+// the service does not want to see.
+func (x *exchange) appendTarget(b []byte) []byte {
+	target := x.c.req.Target
+	if !x.svc.StripPrefix || len(x.prefix) <= 1 || target[0] == '*' {
+		return append(b, target...)
+	}
+	rest := target[len(x.prefix):]
+	if len(rest) == 0 || rest[0] != '/' {
+		b = append(b, '/')
+	}
+	return append(b, rest...)
+}
+
+// appendHost writes a Host line where the client's own cannot be copied: the
+// authority of an absolute target replaces it (RFC 9112 §3.2.2), and HTTP/1.0
+// may have none.
+func (x *exchange) appendHost(b []byte) []byte {
+	req := &x.c.req
+	if !req.Absolute && len(req.Host) > 0 {
+		return b
+	}
+	for i := range req.Fields() {
+		if f := &req.Fields()[i]; f.Kind == http1.Host {
+			f.Cut = true
+		}
+	}
+	b = append(b, "Host: "...)
+	if len(req.Host) > 0 {
+		b = append(b, req.Host...)
+	} else {
+		b = append(b, x.target.Address()...)
+	}
+	return append(b, "\r\n"...)
+}
+
+func has(fields []http1.Field, kind http1.Kind) bool {
+	for i := range fields {
+		if fields[i].Kind == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"upfront/service"
+)
+
+// Routes finds the service of a request; service.Registry does.
+type Routes interface {
+	// Match is called for every request and must neither lock nor allocate.
+	Match(host, path []byte) (svc *service.Service, prefix string, ok bool)
+}
+
+// Options of a Server.
+type Options struct {
+	Routes Routes
+	// Logger for what an operator should know. Nil is silent.
+	Logger *zap.Logger
+	// AccessLog gets one line a request. Nil is off.
+	AccessLog *AccessLog
+	Settings  Settings
+}
+
+// Server is the data plane. New makes one, Serve runs it on a listener, Shutdown
+// ends it.
+type Server struct {
+	routes    Routes
+	log       *zap.Logger
+	accessLog *AccessLog
+	settings  atomic.Pointer[Settings] // replaced whole by Apply
+	counters  Counters
+
+	closing  atomic.Bool
+	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{} // guarded by mu
+	clients   map[*client]struct{}      // guarded by mu
+	tunnels   map[*tunnel]struct{}      // guarded by mu; each belongs to a client
+	watch     *leaveWatch               // guarded by mu; made by the first Serve
+	stopWatch context.CancelFunc        // guarded by mu
+	running   sync.WaitGroup            // clients and the leave watch
+	accepting sync.WaitGroup            // Serve calls
+}
+
+// New returns a server that serves nothing yet.
+func New(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	s := &Server{
+		routes:    o.Routes,
+		log:       o.Logger,
+		accessLog: o.AccessLog,
+		listeners: make(map[net.Listener]struct{}),
+		clients:   make(map[*client]struct{}),
+		tunnels:   make(map[*tunnel]struct{}),
+	}
+	s.Apply(o.Settings)
+	return s
+}
+
+// Apply replaces the settings. Exchanges under way keep theirs.
+func (s *Server) Apply(settings Settings) { s.settings.Store(settings.withDefaults()) }
+
+// ConnectTimeout is the present setting, for NewTransport.
+func (s *Server) ConnectTimeout() time.Duration { return s.settings.Load().ConnectTimeout }
+
+// Serve accepts connections from ln until Shutdown, and then returns nil. It
+// closes ln. Several listeners can be served at once.
+func (s *Server) Serve(ln net.Listener) error {
+	if err := s.enter(ln); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	defer s.accepting.Done()
+	defer ln.Close() //nolint:errcheck // A listener that is closed twice only says so.
+	pause := acceptPause{}
+	for {
+		conn, err := ln.Accept()
+		if err == nil {
+			pause.reset()
+			s.start(conn)
+			continue
+		}
+		if s.closing.Load() || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		var temporary interface{ Temporary() bool }
+		if !errors.As(err, &temporary) || !temporary.Temporary() { //nolint:staticcheck // Go's own servers judge accept errors by it.
+			return err
+		}
+		s.counters.AcceptErrors.Add(1)
+		s.log.Warn("Accept failed", zap.Error(err))
+		pause.wait()
+	}
+}
+
+// enter registers a listener, and starts the leave watch with the first.
+func (s *Server) enter(ln net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing.Load() {
+		return net.ErrClosed
+	}
+	if s.watch == nil {
+		watch, err := newLeaveWatch()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		s.watch, s.stopWatch = watch, cancel
+		s.running.Go(func() { watch.run(ctx) })
+	}
+	s.listeners[ln] = struct{}{}
+	s.accepting.Add(1)
+	return nil
+}
+
+// start runs a client in a goroutine of its own.
+func (s *Server) start(conn net.Conn) {
+	c := newClient(s, conn)
+	s.counters.Connections.Add(1)
+	s.mu.Lock()
+	s.clients[c] = struct{}{}
+	s.mu.Unlock()
+	s.watch.add(c)
+	s.running.Go(c.run)
+}
+
+func (s *Server) forget(c *client) {
+	s.watch.remove(c)
+	s.mu.Lock()
+	delete(s.clients, c)
+	s.mu.Unlock()
+}
+
+func (s *Server) openTunnel(t *tunnel) {
+	s.counters.Upgrades.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tunnels[t] = struct{}{}
+}
+
+func (s *Server) closeTunnel(t *tunnel) {
+	if t.ending.Load() {
+		s.counters.Cut.Add(1)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tunnels, t)
+}
+
+// acceptPause keeps a full descriptor table from becoming a busy loop.
+type acceptPause struct{ d time.Duration }
+
+func (p *acceptPause) reset() { p.d = 0 }
+
+func (p *acceptPause) wait() {
+	p.d = min(max(2*p.d, 5*time.Millisecond), 500*time.Millisecond)
+	time.Sleep(p.d)
+}

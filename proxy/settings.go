@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"net/netip"
+	"time"
+
+	"upfront/proxy/http1"
+)
+
+// Settings are what can be replaced while the server runs. Zero fields mean the
+// default named beside them; negative durations switch a deadline off.
+type Settings struct {
+	// TrustedProxies may say who the client is: what they send in X-Forwarded-*,
+	// X-Request-Id and X-Request-Start is kept. None by default.
+	TrustedProxies []netip.Prefix
+	// MaxHeadBytes of a request head. Default 65536; more is answered 431.
+	MaxHeadBytes int
+	// MaxFields of a request head. Default 100; more is answered 431.
+	MaxFields int
+	// HeadTimeout from the first byte of a head to its last. Default 10s.
+	HeadTimeout time.Duration
+	// IdleTimeout of a kept connection between two requests. Default 60s.
+	IdleTimeout time.Duration
+	// ConnectTimeout of a connection to a target, name look-up included.
+	// Default 2s.
+	ConnectTimeout time.Duration
+	// BodyTimeout without a byte of progress in a body, in either direction.
+	// Default 30s.
+	BodyTimeout time.Duration
+	// TunnelTimeout without a byte in a tunnel, in both directions. Default 1h.
+	TunnelTimeout time.Duration
+}
+
+// The defaults of Settings.
+const (
+	DefaultMaxHeadBytes   = 64 << 10
+	DefaultMaxFields      = 100
+	DefaultHeadTimeout    = 10 * time.Second
+	DefaultIdleTimeout    = 60 * time.Second
+	DefaultConnectTimeout = 2 * time.Second
+	DefaultBodyTimeout    = 30 * time.Second
+	DefaultTunnelTimeout  = time.Hour
+)
+
+func (s Settings) withDefaults() *Settings {
+	orInt(&s.MaxHeadBytes, DefaultMaxHeadBytes)
+	orInt(&s.MaxFields, DefaultMaxFields)
+	orDuration(&s.HeadTimeout, DefaultHeadTimeout)
+	orDuration(&s.IdleTimeout, DefaultIdleTimeout)
+	orDuration(&s.ConnectTimeout, DefaultConnectTimeout)
+	orDuration(&s.BodyTimeout, DefaultBodyTimeout)
+	orDuration(&s.TunnelTimeout, DefaultTunnelTimeout)
+	return &s
+}
+
+func orInt(v *int, def int) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+func orDuration(v *time.Duration, def time.Duration) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+func (s *Settings) headLimits() http1.Limits {
+	return http1.Limits{Bytes: s.MaxHeadBytes, Fields: s.MaxFields}
+}
+
+// trusts reports whether addr is one of the trusted proxies.
+func (s *Settings) trusts(addr netip.Addr) bool {
+	for _, prefix := range s.TrustedProxies {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

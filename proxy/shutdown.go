@@ -1,0 +1,141 @@
+package proxy
+
+import (
+	"context"
+	"time"
+)
+
+// The stages of a shutdown.
+const (
+	// acceptTail is how long connections that the kernel has already
+	// established are still accepted, so that none of them is reset.
+	acceptTail = 20 * time.Millisecond
+	// idleTail is how long a kept connection may still send a request, which
+	// is answered with Connection: close: a client that sends just as we close
+	// would otherwise lose it.
+	idleTail = 500 * time.Millisecond
+	// cutTail is how long what was cut may take to say goodbye.
+	cutTail = 2 * time.Second
+)
+
+// Shutdown ends the server: it stops accepting, answers what is in flight with
+// Connection: close, closes connections that stay idle, ends tunnels once
+// nothing else is under way, cuts what is left when ctx ends, and waits for every
+// goroutine of the server. It returns ctx's error when something had to be cut.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.lingerBy.Store(time.Now().Add(idleTail).UnixNano())
+	s.closing.Store(true)
+	s.stopAccepting()
+	s.awaitIdle(ctx)
+	s.wakeIdle()
+
+	left := s.awaitClients(ctx)
+	if left > 0 {
+		s.cutAll()
+		end, cancel := context.WithTimeout(context.Background(), cutTail)
+		s.awaitClients(end)
+		cancel()
+		s.closeAll()
+	}
+	s.mu.Lock()
+	if s.stopWatch != nil {
+		s.stopWatch()
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+	if left > 0 {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// lingers reports whether an idle client may still ask during a shutdown.
+func (s *Server) lingers() bool { return time.Now().UnixNano() < s.lingerBy.Load() }
+
+func (s *Server) stopAccepting() {
+	s.mu.Lock()
+	for ln := range s.listeners {
+		if d, ok := ln.(interface{ SetDeadline(time.Time) error }); ok {
+			_ = d.SetDeadline(time.Now().Add(acceptTail))
+		} else {
+			_ = ln.Close()
+		}
+	}
+	s.mu.Unlock()
+	s.accepting.Wait()
+}
+
+// awaitIdle gives kept connections their last chance to send a request.
+func (s *Server) awaitIdle(ctx context.Context) {
+	tail, cancel := context.WithDeadline(ctx, time.Unix(0, s.lingerBy.Load()))
+	defer cancel()
+	s.awaitClients(tail)
+}
+
+// wakeIdle ends the wait of every client that is idle now; those that become
+// idle later see closing by themselves.
+func (s *Server) wakeIdle() {
+	s.each(func(c *client) {
+		if c.idle.Load() {
+			_ = c.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
+}
+
+// awaitClients waits until no client is left, or only tunnels are, which it
+// then ends; or until ctx ends. It returns how many clients are left.
+func (s *Server) awaitClients(ctx context.Context) int {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		clients, tunnels := s.census()
+		if clients == 0 {
+			return 0
+		}
+		if clients == tunnels && !s.lingers() {
+			s.cutTunnels()
+		}
+		select {
+		case <-ctx.Done():
+			return clients
+		case <-tick.C:
+		}
+	}
+}
+
+// census counts the clients, and how many of them have a tunnel.
+func (s *Server) census() (clients, tunnels int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.clients), len(s.tunnels)
+}
+
+// cutAll ends what every client waits on.
+func (s *Server) cutAll() {
+	s.cutTunnels()
+	s.each(func(c *client) {
+		if conn := c.waits.take(); conn != nil {
+			conn.kill(errCut)
+		}
+	})
+}
+
+func (s *Server) cutTunnels() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t := range s.tunnels {
+		t.target.kill(errCut)
+	}
+}
+
+func (s *Server) closeAll() {
+	s.each(func(c *client) { _ = c.Close() })
+}
+
+func (s *Server) each(do func(*client)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.clients {
+		do(c)
+	}
+}

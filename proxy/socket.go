@@ -1,0 +1,137 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+// socket is one connection, of a client or to a target, with what net.Conn
+// lacks: reads that hold no buffer while they wait, a look at what has arrived
+// without taking it, and deadlines that are cheap to refresh.
+type socket struct {
+	net.Conn
+	raw syscall.RawConn // nil when the connection is not the system's
+
+	readBy  time.Time // what the read deadline is set to; owner: who reads
+	writeBy time.Time // what the write deadline is set to; owner: who writes
+
+	look   func(fd uintptr) bool // tryRead, bound once so that it costs no allocation
+	get    func() []byte         // owner: who reads, for the time of one readLazy
+	drop   func()
+	got    int
+	erred  error
+	peek   func(fd uintptr) // bound once
+	silent bool
+}
+
+func (s *socket) init(conn net.Conn) {
+	s.Conn = conn
+	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
+		if raw, err := sc.SyscallConn(); err == nil {
+			s.raw = raw
+			s.look, s.peek = s.tryRead, func(fd uintptr) { s.silent = nothingToRead(fd) }
+		}
+	}
+}
+
+// readLazy reads once into the buffer that get returns. It asks for the buffer
+// only when it is about to read, and gives it back with drop while there is
+// nothing to read: an idle connection costs no buffer.
+func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
+	if s.raw == nil {
+		return noProgress(s.Read(get()))
+	}
+	s.get, s.drop, s.got, s.erred = get, drop, 0, nil
+	if err := s.raw.Read(s.look); err != nil {
+		return 0, err
+	}
+	if s.erred != nil {
+		return 0, s.erred
+	}
+	if s.got == 0 {
+		return 0, io.EOF
+	}
+	return s.got, nil
+}
+
+// tryRead reads without waiting; false makes the runtime's poller wait and call
+// it again.
+func (s *socket) tryRead(fd uintptr) bool {
+	n, err := tryRead(fd, s.get())
+	if err == syscall.EAGAIN {
+		s.drop()
+		return false
+	}
+	s.got, s.erred = max(n, 0), err
+	return true
+}
+
+func noProgress(n int, err error) (int, error) {
+	if n > 0 {
+		return n, nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return 0, err
+}
+
+// slack is how much later than asked a deadline may fall, so that it is set
+// about once a second instead of at every read and write.
+func slack(d time.Duration) time.Duration { return min(d/8, time.Second) }
+
+// armRead makes reads fail between d and d+slack(d) from now, never if d is
+// negative.
+func (s *socket) armRead(now time.Time, d time.Duration) {
+	if by, set := rearm(s.readBy, now, d); set {
+		s.readBy = by
+		_ = s.SetReadDeadline(by) // a closed connection says so at the read
+	}
+}
+
+// armWrite does the same for writes.
+func (s *socket) armWrite(now time.Time, d time.Duration) {
+	if by, set := rearm(s.writeBy, now, d); set {
+		s.writeBy = by
+		_ = s.SetWriteDeadline(by)
+	}
+}
+
+func rearm(by, now time.Time, d time.Duration) (time.Time, bool) {
+	if d < 0 {
+		return time.Time{}, !by.IsZero()
+	}
+	over := by.Sub(now) - d
+	if !by.IsZero() && over >= 0 && over <= slack(d) {
+		return by, false
+	}
+	return now.Add(d + slack(d)), true
+}
+
+// quiet reports whether nothing has arrived on a connection that should be
+// silent: no byte, no end.
+func (s *socket) quiet() bool {
+	if s.raw == nil {
+		return true
+	}
+	s.silent = false
+	err := s.raw.Control(s.peek)
+	return err == nil && s.silent
+}
+
+// closeWrite tells the peer that no more will come, where the connection can.
+func (s *socket) closeWrite() {
+	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
+// reset closes the connection so that the peer cannot take it for a clean end.
+func (s *socket) reset() {
+	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = s.Close()
+}

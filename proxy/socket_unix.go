@@ -1,0 +1,29 @@
+//go:build unix
+
+package proxy
+
+import "syscall"
+
+const canTryRead = true
+
+// tryRead reads from a non-blocking descriptor, EAGAIN when nothing is there.
+func tryRead(fd uintptr, b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(int(fd), b)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// nothingToRead reports whether a read would have to wait. An end of the stream
+// and an error count as something.
+func nothingToRead(fd uintptr) bool {
+	var b [1]byte
+	for {
+		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if err != syscall.EINTR {
+			return err == syscall.EAGAIN
+		}
+	}
+}

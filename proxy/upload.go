@@ -1,0 +1,210 @@
+package proxy
+
+import (
+	"sync/atomic"
+	"time"
+
+	"upfront/proxy/http1"
+)
+
+// upload is the body of a request on its way to the target. What arrived with
+// the head is sent with the head; the rest is moved by a goroutine of its own,
+// so that the response can flow at the same time.
+type upload struct {
+	flow  flow
+	first []byte // what arrived with the head; stays at hand for another attempt
+
+	reader   bodyReader
+	limit    int64 // of the body's size, 0 for none
+	consumed bool  // bytes were taken from the client that are not at hand any more; owner: run, then who joined it
+
+	running bool          // the goroutine was started and not joined yet
+	done    chan struct{} // closed when run returns
+	ended   atomic.Int64  // Unix nanoseconds; when the body was complete, 0 before
+	err     *Error        // why run gave up; valid once done is closed
+}
+
+// begin takes what has arrived of the body, before anything else can end the
+// exchange: bytes of a body must never be read as the next request.
+func (u *upload) begin(x *exchange) *Error {
+	req := &x.c.req
+	switch {
+	case req.Chunked():
+		u.flow.kind = http1.Chunked
+	case req.ContentLength() > 0:
+		u.flow.kind, u.flow.left = http1.Fixed, req.ContentLength()
+	default:
+		return nil
+	}
+	at := x.c.buffered()
+	keep, used, bad := u.flow.walk(at)
+	if bad != nil {
+		return u.malformed(bad)
+	}
+	u.first = at[:keep]
+	x.c.read += used
+	return nil
+}
+
+// admit holds what is known of the body's size against the service's limit.
+func (u *upload) admit(limit int64, announced int64) *Error {
+	u.limit = limit
+	if limit > 0 && announced > limit || u.tooLarge() {
+		return errorTooLarge()
+	}
+	return nil
+}
+
+// finished reports whether the body was sent whole.
+func (u *upload) finished() bool {
+	if u.running && u.ended.Load() == 0 {
+		return false
+	}
+	return u.err == nil && u.flow.done()
+}
+
+func (u *upload) malformed(bad *http1.Error) *Error {
+	return &Error{Op: "read body", Source: FromClient, Status: bad.Status, Err: bad}
+}
+
+func errorTooLarge() *Error {
+	return &Error{Op: "read body", Source: FromClient, Status: 413, Err: errBodyTooLarge}
+}
+
+// tooLarge reports whether a chunked body has grown beyond the limit.
+func (u *upload) tooLarge() bool { return u.limit > 0 && u.flow.chunks.Size > u.limit }
+
+// start moves the rest of the body in a goroutine, which stop or join ends.
+func (u *upload) start(x *exchange) {
+	if u.running {
+		return
+	}
+	u.running, u.err = true, nil
+	u.ended.Store(0)
+	u.done = make(chan struct{})
+	u.reader.init(&x.c.socket)
+	if rest := x.c.buffered(); len(rest) > 0 { // a chunk's line that is incomplete
+		u.reader.have = copy(u.reader.space(), rest)
+		u.consumed = true
+		x.c.read = x.c.have
+	}
+	// All that the goroutine uses of x stays as it is until it was joined.
+	go u.run(x, x.conn)
+}
+
+// run moves the body until it is complete or one side fails.
+func (u *upload) run(x *exchange, conn *targetConn) {
+	defer close(u.done)
+	defer func() {
+		if p := recover(); p != nil {
+			u.err = &Error{Op: "read body", Source: FromProxy, Status: 500, Err: errPanic}
+			x.c.server.counters.Panics.Add(1)
+			conn.kill(u.err)
+		}
+	}()
+	if u.err = u.move(x, conn); u.err != nil && u.err.Source != FromTarget {
+		conn.kill(u.err) // wakes whoever waits for the response
+	}
+	u.ended.Store(time.Now().UnixNano())
+}
+
+func (u *upload) move(x *exchange, conn *targetConn) *Error {
+	for {
+		keep, used, bad := u.flow.walk(u.reader.bytes())
+		if bad != nil {
+			return u.malformed(bad)
+		}
+		if u.tooLarge() {
+			return errorTooLarge()
+		}
+		if keep > 0 {
+			conn.armWrite(time.Now(), x.settings.BodyTimeout)
+			if _, err := conn.Write(u.reader.bytes()[:keep]); err != nil {
+				return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
+			}
+		}
+		u.reader.consume(used)
+		if u.flow.done() {
+			return nil
+		}
+		u.reader.release()
+		x.c.armRead(time.Now(), x.settings.BodyTimeout)
+		if err := u.reader.more(); err != nil {
+			return u.clientFailed(err)
+		}
+		u.consumed = true
+	}
+}
+
+func (u *upload) clientFailed(err error) *Error {
+	failed := &Error{Op: "read body", Source: FromClient, Status: 499, Err: cause(err)}
+	if timedOut(err) {
+		failed.Status = 408
+	}
+	return failed
+}
+
+// uploadTail is how long an upload may go on once the response is complete: a
+// target that answers early may still want to read all of it.
+const uploadTail = time.Second
+
+// join waits for an upload whose response is complete, and stops it if it takes
+// too long.
+func (u *upload) join(x *exchange) {
+	if !u.running {
+		return
+	}
+	select {
+	case <-u.done:
+		u.running = false
+		u.settle(x)
+		return
+	default:
+	}
+	if !x.close {
+		timer := time.NewTimer(uploadTail)
+		defer timer.Stop()
+		select {
+		case <-u.done:
+		case <-timer.C:
+		}
+	}
+	u.stop(x)
+}
+
+// stop ends the upload, wherever it is, and waits for it.
+func (u *upload) stop(x *exchange) {
+	if !u.running {
+		return
+	}
+	select {
+	case <-u.done:
+	default:
+		x.conn.kill(errUploadStopped)
+		_ = x.c.SetReadDeadline(time.Unix(1, 0))
+		<-u.done
+		x.c.readBy = time.Time{}
+		_ = x.c.SetReadDeadline(time.Time{})
+	}
+	u.running = false
+	u.settle(x)
+}
+
+// settle gives bytes behind the body, the next request, back to the client's
+// buffer.
+func (u *upload) settle(x *exchange) {
+	rest := u.reader.bytes()
+	if !u.flow.done() || len(rest) == 0 {
+		return
+	}
+	c := x.c
+	// The head stays where it is: the log still reads it.
+	if c.have+len(rest) > len(c.in) {
+		in := make([]byte, len(rest)+headBuffer)
+		c.read, c.have = 0, copy(in, rest)
+		c.in = in
+		return
+	}
+	c.read = c.have
+	c.have += copy(c.in[c.have:], rest)
+}

@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"upfront/balancer"
+	"upfront/proxy/http1"
+)
+
+// The sizes of the buffers. A stream holds at most one workspace and two
+// buffers, whatever its body: about 80 KB and the request head.
+const (
+	headBuffer = 4 << 10  // of a workspace, grows to Settings.MaxHeadBytes
+	bodyBuffer = 32 << 10 // of a body, in each direction
+)
+
+// workspace is what a connection needs only while it has a request: a
+// connection that waits for one holds none.
+type workspace struct {
+	in  []byte // what the client sent: in[read:have] is not consumed yet
+	out []byte // the head being written, with a small body behind it
+	req http1.Request
+	res http1.Response
+	x   exchange
+}
+
+var workspaces = sync.Pool{New: func() any {
+	return &workspace{in: make([]byte, headBuffer), out: make([]byte, 0, headBuffer+joinBelow)}
+}}
+
+// keepHead is the largest head buffer that goes back to the pool.
+const keepHead = 16 << 10
+
+func (w *workspace) release() {
+	if len(w.in) > keepHead {
+		w.in = make([]byte, headBuffer)
+	}
+	if cap(w.out) > keepHead {
+		w.out = make([]byte, 0, headBuffer+joinBelow)
+	}
+	workspaces.Put(w)
+}
+
+var bodyBuffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
+
+// bodyReader reads a body's bytes from a socket into a buffer that it holds only
+// while there is something in it.
+type bodyReader struct {
+	s    *socket
+	buf  *[bodyBuffer]byte
+	have int
+
+	get  func() []byte // bound once
+	drop func()
+}
+
+func (r *bodyReader) init(s *socket) {
+	r.s = s
+	if r.get == nil {
+		r.get, r.drop = r.space, r.release
+	}
+}
+
+func (r *bodyReader) space() []byte {
+	if r.buf == nil {
+		r.buf = bodyBuffers.Get().(*[bodyBuffer]byte)
+	}
+	return r.buf[r.have:]
+}
+
+// release gives the buffer back unless bytes wait in it.
+func (r *bodyReader) release() {
+	if r.buf != nil && r.have == 0 {
+		bodyBuffers.Put(r.buf)
+		r.buf = nil
+	}
+}
+
+// discard forgets what waits and gives the buffer back.
+func (r *bodyReader) discard() {
+	r.have = 0
+	r.release()
+}
+
+// bytes returns what waits.
+func (r *bodyReader) bytes() []byte {
+	if r.buf == nil {
+		return nil
+	}
+	return r.buf[:r.have]
+}
+
+// more reads once and adds to what waits.
+func (r *bodyReader) more() error {
+	n, err := r.s.readLazy(r.get, r.drop)
+	r.have += n
+	return err
+}
+
+// consume forgets the first n bytes.
+func (r *bodyReader) consume(n int) {
+	if n < r.have {
+		copy(r.buf[:], r.buf[n:r.have])
+	}
+	r.have -= n
+}
+
+// maxAttempts bounds how often one exchange is sent.
+const maxAttempts = 4
+
+// triedTargets is the targets that an exchange failed with.
+type triedTargets struct {
+	list [maxAttempts]*balancer.Target
+	n    int
+}
+
+func (t *triedTargets) add(target *balancer.Target) {
+	if t.n < len(t.list) {
+		t.list[t.n] = target
+		t.n++
+	}
+}
+
+func (t *triedTargets) all() []*balancer.Target { return t.list[:t.n] }
+
+// current is the connection that a client's exchange waits on, for whoever has
+// to end the wait. Whoever swaps it out owns the right to kill it, or to keep it.
+type current struct{ p atomic.Pointer[targetConn] }
+
+func (c *current) set(conn *targetConn)        { c.p.Store(conn) }
+func (c *current) take() *targetConn           { return c.p.Swap(nil) }
+func (c *current) clear(conn *targetConn) bool { return c.p.CompareAndSwap(conn, nil) }
