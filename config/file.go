@@ -1,0 +1,71 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"upfront/api"
+)
+
+// DefaultPath is where the daemon looks when it is not told otherwise.
+const DefaultPath = "/etc/upfront/proxy.yml"
+
+// MaxBytes is how large a file may be.
+const MaxBytes = 1 << 20
+
+// File is what a settings file says. A zero field was not said: the default of
+// whoever uses it counts.
+type File struct {
+	Listeners      Listeners
+	Control        Control
+	State          string // path of the state file
+	TrustedProxies []netip.Prefix
+	Limits         Limits
+	Log            Log
+	// DrainTimeout is how long requests in flight may take at shutdown.
+	DrainTimeout time.Duration
+	// Services in the order of the file.
+	Services []Service
+}
+
+// Listeners are the addresses where clients arrive.
+type Listeners struct {
+	HTTP []string // "host:port", host may be empty
+}
+
+// Control is the control socket.
+type Control struct {
+	Socket string // path
+	Group  string // whose members may use it, besides root and our own user
+}
+
+// Limits bound what one client or one exchange may take.
+type Limits struct {
+	HeadBytes      int
+	Fields         int
+	HeadTimeout    time.Duration
+	IdleTimeout    time.Duration
+	ConnectTimeout time.Duration
+	BodyTimeout    time.Duration
+	TunnelTimeout  time.Duration
+}
+
+// Log says what is written where.
+type Log struct {
+	Level string // "debug", "info", "warn" or "error"
+	// Access is "on" (standard output), "off", or the path of a file.
+	Access string
+	Format string // "json"
+}
+
+// Service is one entry below services.
+type Service struct {
+	Name string
+	// Line and Column of the name.
+	Line, Column int
+	Spec         api.Spec
+	// Targets fixed by the file; nil when the control socket sets them.
+	Targets       []api.Target
+	DeployTimeout api.Duration
+	DrainTimeout  api.Duration
+}
