@@ -43,8 +43,10 @@ func encodeRecord(e *entry) ([]byte, error) {
 		return nil, fmt.Errorf("encode service %q: %w", e.live.Name, err)
 	}
 	line = line[:len(line)-1] // the closing brace comes after the checksum
-	return fmt.Appendf(line, "%s%08x%s", sumKey, crc32.Checksum(line, castagnoli), sumEnd), nil
+	return fmt.Appendf(line, "%s%08x%s", sumKey, crc(line), sumEnd), nil
 }
+
+func crc(line []byte) uint32 { return crc32.Checksum(line, castagnoli) }
 
 // decodeRecord reads one line, without the comma after it.
 func decodeRecord(line []byte) (record, error) {
@@ -53,7 +55,7 @@ func decodeRecord(line []byte) (record, error) {
 		return rec, errRecordSum
 	}
 	body, tail := line[:len(line)-sumLen], line[len(line)-sumLen:]
-	if !bytes.Equal(tail, fmt.Appendf(nil, "%s%08x%s", sumKey, crc32.Checksum(body, castagnoli), sumEnd)) {
+	if !bytes.Equal(tail, fmt.Appendf(nil, "%s%08x%s", sumKey, crc(body), sumEnd)) {
 		return rec, errRecordSum
 	}
 	if err := json.Unmarshal(line, &rec); err != nil {
