@@ -2,6 +2,7 @@ package upfront_test
 
 import (
 	"bufio"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -22,6 +22,7 @@ const readmeLines = 200
 var (
 	linkPattern    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	filePattern    = regexp.MustCompile("`([a-z0-9_/]+/[a-z0-9_]+\\.go)`")
+	flagPattern    = regexp.MustCompile(`(?:^|[^a-z-])--([a-z][a-z-]*[a-z])`)
 	headingPattern = regexp.MustCompile(`^#{1,6} +(.*)$`)
 	slugDropped    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	otherWords     = regexp.MustCompile(`(?i)\b(backends?|upstreams?|endpoints?)\b`)
@@ -136,6 +137,56 @@ func TestDocs_nameEveryCall(t *testing.T) {
 	}
 }
 
+// A flag that a page or an error names, such as --drain-timeout, is one that can
+// be typed.
+func TestDocs_namedFlagsExist(t *testing.T) {
+	known := flagNames(t, "internal/cli/*.go", "cmd/proxyd/*.go")
+	if len(known) == 0 {
+		t.Fatal("internal/cli and cmd/proxyd have no flags")
+	}
+	check := func(where, text string) {
+		for _, m := range flagPattern.FindAllStringSubmatch(text, -1) {
+			if !known[m[1]] {
+				t.Errorf("%s: no program has the flag --%s", where, m[1])
+			}
+		}
+	}
+	for path, p := range readPages(t) {
+		for number, line := range p.lines {
+			check(fmt.Sprintf("%s:%d", path, number+1), line)
+		}
+	}
+	for _, pattern := range []string{"api/*.go", "service/*.go", "control/*.go", "config/*.go"} {
+		eachNode(t, pattern, func(where string, n ast.Node) {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && !strings.Contains(where, "_test.go") {
+				check(where, lit.Value)
+			}
+		})
+	}
+}
+
+// flagNames returns the names that the calls of StringVar and its like declare.
+func flagNames(t *testing.T, patterns ...string) map[string]bool {
+	t.Helper()
+	names := map[string]bool{"help": true}
+	for _, pattern := range patterns {
+		eachNode(t, pattern, func(_ string, n ast.Node) {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || len(call.Args) < 2 {
+				return
+			}
+			method, ok := call.Fun.(*ast.SelectorExpr)
+			if !ok || !strings.HasSuffix(strings.TrimSuffix(method.Sel.Name, "P"), "Var") {
+				return
+			}
+			if name, ok := call.Args[1].(*ast.BasicLit); ok {
+				names[strings.Trim(name.Value, `"`)] = true
+			}
+		})
+	}
+	return names
+}
+
 func TestDocs_nameEveryConfigKey(t *testing.T) {
 	data, err := os.ReadFile("docs/configuration.md")
 	if err != nil {
@@ -160,29 +211,18 @@ func TestDocs_nameEveryConfigKey(t *testing.T) {
 // first values of its key literals.
 func configKeys(t *testing.T) []string {
 	t.Helper()
-	paths, err := filepath.Glob("config/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var keys []string
-	for _, path := range paths {
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-		if err != nil {
-			t.Fatal(err)
+	eachNode(t, "config/*.go", func(_ string, n ast.Node) {
+		lit, ok := n.(*ast.CompositeLit)
+		if !ok || len(lit.Elts) != 2 {
+			return
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			lit, ok := n.(*ast.CompositeLit)
-			if !ok || len(lit.Elts) != 2 {
-				return true
-			}
-			name, isName := lit.Type.(*ast.Ident)
-			key, isText := lit.Elts[0].(*ast.BasicLit)
-			if isName && name.Name == "key" && isText {
-				keys = append(keys, strings.Trim(key.Value, `"`))
-			}
-			return true
-		})
-	}
+		name, isName := lit.Type.(*ast.Ident)
+		key, isText := lit.Elts[0].(*ast.BasicLit)
+		if isName && name.Name == "key" && isText {
+			keys = append(keys, strings.Trim(key.Value, `"`))
+		}
+	})
 	return keys
 }
 
@@ -206,31 +246,45 @@ func TestDocs_configExamplesAreGood(t *testing.T) {
 // stringConstants returns the values of the constants of one type in a file.
 func stringConstants(t *testing.T, path, typeName string) []string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var values []string
-	ast.Inspect(file, func(n ast.Node) bool {
+	eachNode(t, path, func(_ string, n ast.Node) {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
-			return true
+			return
 		}
 		if name, ok := spec.Type.(*ast.Ident); !ok || name.Name != typeName {
-			return true
+			return
 		}
 		for _, value := range spec.Values {
 			if lit, ok := value.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				text, err := strconv.Unquote(lit.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				values = append(values, text)
+				values = append(values, strings.Trim(lit.Value, `"`))
 			}
 		}
-		return true
 	})
 	return values
+}
+
+// eachNode calls visit for every node of the Go files that pattern matches, with
+// its place as file:line.
+func eachNode(t *testing.T, pattern string, visit func(where string, n ast.Node)) {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := token.NewFileSet()
+	for _, path := range paths {
+		file, err := parser.ParseFile(files, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if n != nil {
+				visit(fmt.Sprintf("%s:%d", path, files.Position(n.Pos()).Line), n)
+			}
+			return true
+		})
+	}
 }
 
 // readPages reads every Markdown file of the tree, keyed by its path.
