@@ -111,8 +111,8 @@ func (c *Chunks) walkSize(src, dst []byte) (in, out int, err *Error) {
 	if src[n-1] != '\r' {
 		return 0, 0, ErrChunkSize
 	}
-	if err := c.judgeExtensions(src[digits : n-1]); err != nil {
-		return 0, 0, err
+	if ext := src[digits : n-1]; len(ext) > 0 && !c.extend(ext) {
+		return 0, 0, ErrChunkExt
 	}
 	if !c.Bare {
 		out = copy(dst, src[min(zeros, digits-1):digits])
@@ -128,15 +128,13 @@ func (c *Chunks) walkSize(src, dst []byte) (in, out int, err *Error) {
 // endsSize reports whether b may follow the digits of a chunk size.
 func endsSize(b byte) bool { return b == '\r' || b == ';' || b == ' ' || b == '\t' }
 
-// judgeExtensions bounds them over the whole body too, as RFC 9112 §7.1.1 asks:
-// else a chunk of one byte behind 4 KB of extensions, again and again, would get
-// past every limit on the body's size.
-func (c *Chunks) judgeExtensions(ext []byte) *Error {
+// extend reports whether a chunk may have these extensions. They are bounded
+// over the whole body too, as RFC 9112 §7.1.1 asks: else a chunk of one byte
+// behind 4 KB of them, again and again, would get past every limit on the body's
+// size.
+func (c *Chunks) extend(ext []byte) bool {
 	c.ext += int64(len(ext))
-	if !validExtensions(ext) || c.ext > c.Size+maxExtBytes {
-		return ErrChunkExt
-	}
-	return nil
+	return c.ext <= c.Size+maxExtBytes && validExtensions(ext)
 }
 
 // walkTrailer takes one line of the trailer section, or the empty line that
