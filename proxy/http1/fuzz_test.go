@@ -113,6 +113,7 @@ func FuzzResponse_Scan(f *testing.F) {
 		if httpErr != nil {
 			return
 		}
+		_ = other.Body.Close()
 		length := map[Body]int64{NoBody: 0, Fixed: r.ContentLength(), Chunked: -1, UntilClose: -1}[r.Body(false)]
 		if other.StatusCode != r.Status || r.Status != 304 && other.ContentLength != length {
 			t.Fatalf("net/http read %d and length %d, want %d and %d, from %q", other.StatusCode, other.ContentLength, r.Status, length, head)
