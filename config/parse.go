@@ -26,7 +26,7 @@ func Parse(path string, text []byte) (*File, error) {
 		return nil, Errors{src.errorAt(placeOf(text, at), "the file is not plain UTF-8 text: save it as UTF-8 without control characters")}
 	}
 	d := &decoder{src: src, file: &File{}}
-	if root, problem := parseYAML(src, text); problem == nil {
+	if root, problem := parseYAML(src, text, 1); problem == nil {
 		d.document(root)
 	} else {
 		d.errs = append(d.errs, problem)
@@ -49,14 +49,16 @@ func placeOf(text []byte, at int) place {
 	return place{bytes.Count(text[:at], []byte{'\n'}) + 1, utf8.RuneCount(text[start:at]) + 1}
 }
 
-// parseYAML returns the root of the only document, nil when it is empty.
-func parseYAML(src *source, text []byte) (root ast.Node, problem *Error) {
+// parseYAML returns the root of the only document, nil when it is empty. text
+// begins at firstLine of the file.
+func parseYAML(src *source, text []byte, firstLine int) (root ast.Node, problem *Error) {
 	defer func() {
 		if r := recover(); r != nil { // a defect of the parser must not stop the daemon
 			problem = src.errorAt(place{1, 1}, "the file cannot be read as YAML: simplify it")
 		}
 	}()
 	tokens := lexer.Tokenize(string(text))
+	moveDown(tokens, firstLine-1)
 	if deep := tooDeep(tokens); deep != nil {
 		return nil, src.errorAt(placeOfToken(deep), fmt.Sprintf("nested more than %d deep: make it flatter", maxNesting))
 	}
@@ -77,6 +79,20 @@ func parseYAML(src *source, text []byte) (root ast.Node, problem *Error) {
 		root = doc.Body
 	}
 	return root, nil
+}
+
+// moveDown adds lines to the places of tokens, some of which are shared.
+func moveDown(tokens token.Tokens, lines int) {
+	if lines == 0 {
+		return
+	}
+	moved := make(map[*token.Position]bool, len(tokens))
+	for _, t := range tokens {
+		if !moved[t.Position] {
+			moved[t.Position] = true
+			t.Position.Line += lines
+		}
+	}
 }
 
 func syntaxError(src *source, err error) *Error {
@@ -155,12 +171,12 @@ func tooWide(tokens token.Tokens) *token.Token {
 // each top-level section on its own. broken is the line of the mistake that is
 // known already.
 func (d *decoder) salvage(text []byte, broken int) {
-	for _, s := range sections(text) {
-		if len(d.errs) >= maxErrors {
-			return
-		}
-		padded := append(bytes.Repeat([]byte{'\n'}, s.firstLine-1), s.text...) // keeps its line numbers
-		root, problem := parseYAML(d.src, padded)
+	all := sections(text)
+	if len(all) > maxErrors {
+		return
+	}
+	for _, s := range all {
+		root, problem := parseYAML(d.src, s.text, s.firstLine)
 		inside := s.firstLine <= broken && broken <= s.lastLine
 		switch {
 		case problem == nil && !inside:
