@@ -115,7 +115,7 @@ func TestChunks_Walk(t *testing.T) {
 				if whole.err == nil {
 					agreesWithNaive(t, v.raw, whole)
 				}
-				step := 1 + len(v.raw)/256
+				step := stepFor(v.raw)
 				for i := 0; i < len(v.raw); i += step {
 					if got := walkChunks(bare, []byte(v.raw[:i]), []byte(v.raw[i:])); !got.equal(whole) {
 						t.Fatalf("cut at %d of %.80q:\ngot  %s\nwant %s", i, v.raw, got, whole)

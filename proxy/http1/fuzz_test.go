@@ -131,8 +131,10 @@ func FuzzChunks_Walk(f *testing.F) {
 		if got := walkChunks(bare, bytes.Clone(raw[:cut]), bytes.Clone(raw[cut:])); !got.equal(whole) {
 			t.Fatalf("cut at %d:\ngot  %s\nwant %s", cut, got, whole)
 		}
-		if got := walkChunks(bare, bytes.SplitAfter(bytes.Clone(raw), nil)...); len(raw) < 1024 && !got.equal(whole) {
-			t.Fatalf("byte by byte:\ngot  %s\nwant %s", got, whole)
+		if len(raw) <= 1024 {
+			if got := walkChunks(bare, bytes.SplitAfter(bytes.Clone(raw), nil)...); !got.equal(whole) {
+				t.Fatalf("byte by byte:\ngot  %s\nwant %s", got, whole)
+			}
 		}
 		if whole.err != nil {
 			return

@@ -239,11 +239,19 @@ func spoil(b []byte) {
 	}
 }
 
+// stepFor is the distance of the cuts to try in raw: one, but for long ones.
+func stepFor(raw string) int {
+	if len(raw) <= 256 {
+		return 1
+	}
+	return 1 + len(raw)/40
+}
+
 // everySplit compares what scan says of raw in one piece with what it says of
 // it in two, cut at every place, and byte by byte; of long ones, in larger steps.
 func everySplit(t *testing.T, raw, want string, scan func(grown ...[]byte) string) {
 	t.Helper()
-	step := 1 + len(raw)/256
+	step := stepFor(raw)
 	for i := 0; i < len(raw); i += step {
 		if got := scan([]byte(raw[:i]), []byte(raw)); got != want {
 			t.Fatalf("cut at %d of %q:\ngot  %s\nwant %s", i, raw, got, want)
