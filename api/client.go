@@ -50,6 +50,9 @@ func (c *Client) Services(ctx context.Context) ([]ServiceInfo, error) {
 
 // Service is one service; CodeNotFound when there is none of that name.
 func (c *Client) Service(ctx context.Context, name string) (answer ServiceInfo, err error) {
+	if err := checkName(name); err != nil {
+		return answer, err
+	}
 	err = c.get(ctx, ServicePath(name), &answer)
 	return answer, err
 }
@@ -101,7 +104,14 @@ func (c *Client) Stop(ctx context.Context, name string, req StopRequest, progres
 
 // Resume ends a pause or a stop.
 func (c *Client) Resume(ctx context.Context, name string) (*Result, error) {
-	return c.change(ctx, name, VerbResume, Done{}, nil)
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	var result Result
+	if err := c.post(ctx, VerbPath(name, VerbResume), Done{}, &result); err != nil {
+		return nil, err
+	}
+	return &result, nil
 }
 
 // Rollback deploys the previous set of targets again.
@@ -111,19 +121,19 @@ func (c *Client) Rollback(ctx context.Context, name string, req RollbackRequest,
 
 // Reload applies the config file again.
 func (c *Client) Reload(ctx context.Context) error {
-	return c.post(ctx, PathReload, Done{})
+	return c.post(ctx, PathReload, Done{}, &Done{})
 }
 
 // Check asks whether text would be a good config file; path is how the file is
 // named in the problems found.
 func (c *Client) Check(ctx context.Context, path string, text []byte) error {
-	return c.post(ctx, PathCheck, CheckRequest{Path: path, Text: string(text)})
+	return c.post(ctx, PathCheck, CheckRequest{Path: path, Text: string(text)}, &Done{})
 }
 
 // change makes one call that changes a service and reads its events.
 func (c *Client) change(ctx context.Context, name string, verb Verb, req any, progress ProgressFunc) (*Result, error) {
-	if name == "" {
-		return nil, &Error{Code: CodeInvalid, Message: "name of the service is empty: give one, such as \"web\""}
+	if err := checkName(name); err != nil {
+		return nil, err
 	}
 	resp, err := c.send(ctx, http.MethodPost, VerbPath(name, verb), req)
 	if err != nil {
@@ -147,8 +157,26 @@ func (c *Client) change(ctx context.Context, name string, verb Verb, req any, pr
 	}
 }
 
+// checkName catches the names that would make the path of another call.
+func checkName(name string) error {
+	switch name {
+	case "", ".", "..":
+		return &Error{Code: CodeInvalid, Message: fmt.Sprintf("%q is not a name of a service: give one such as web", name)}
+	}
+	return nil
+}
+
 func (c *Client) get(ctx context.Context, path string, answer any) error {
-	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	return c.exchange(ctx, http.MethodGet, path, nil, answer)
+}
+
+func (c *Client) post(ctx context.Context, path string, req, answer any) error {
+	return c.exchange(ctx, http.MethodPost, path, req, answer)
+}
+
+// exchange makes one call that does not stream.
+func (c *Client) exchange(ctx context.Context, method, path string, req, answer any) error {
+	resp, err := c.send(ctx, method, path, req)
 	if err != nil {
 		return err
 	}
@@ -157,14 +185,6 @@ func (c *Client) get(ctx context.Context, path string, answer any) error {
 		return c.explain(ctx, err)
 	}
 	return nil
-}
-
-func (c *Client) post(ctx context.Context, path string, req any) error {
-	resp, err := c.send(ctx, http.MethodPost, path, req)
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
 }
 
 // send makes one request on a connection of its own and returns the answer when
