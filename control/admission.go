@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 const (
@@ -52,7 +53,7 @@ func (a *admission) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if err := a.ln.Admit(conn); err != nil {
-			a.log.Warn("Refused a connection to the control socket", zap.String("reason", err.Error()))
+			a.log.Warn("Refused a connection to the control socket", logfield.Reason(err.Error()))
 			a.refuse(conn, &api.Error{Code: api.CodeDenied, Message: err.Error()})
 			continue
 		}

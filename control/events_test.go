@@ -23,12 +23,12 @@ func TestServer_streamsProgressThenTheResult(t *testing.T) {
 		return &api.Result{Service: name}, nil
 	}}
 	s := start(t, Options{Registry: registry})
-	resp, err := s.open(context.Background(), "POST", "/v1/services/web/deploy", strings.NewReader("{}"))
+	resp, err := s.open(t.Context(), "POST", "/v1/services/web/deploy", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if got := resp.Header.Get("Content-Type"); got != api.ContentTypeEvents || resp.StatusCode != 200 {
+	if got := resp.Header.Get("Content-Type"); got != api.ContentTypeEvents || resp.StatusCode != http.StatusOK {
 		t.Errorf("got %d %q, want 200 %q", resp.StatusCode, got, api.ContentTypeEvents)
 	}
 	lines := bufio.NewReader(resp.Body)
@@ -64,7 +64,8 @@ func TestServer_errorAfterProgressIsTheLastLine(t *testing.T) {
 func TestServer_clientThatLeavesCancelsItsCall(t *testing.T) {
 	leave := map[string]func(*testing.T, *running){
 		"context canceled": func(t *testing.T, s *running) {
-			ctx, cancel := context.WithCancel(context.Background())
+			t.Helper()
+			ctx, cancel := context.WithCancel(t.Context())
 			resp, err := s.open(ctx, "POST", "/v1/services/web/deploy", strings.NewReader("{}"))
 			if err != nil {
 				t.Fatal(err)
@@ -73,6 +74,7 @@ func TestServer_clientThatLeavesCancelsItsCall(t *testing.T) {
 			resp.Body.Close()
 		},
 		"connection closed": func(t *testing.T, s *running) {
+			t.Helper()
 			conn := s.dial(t)
 			fmt.Fprint(conn, "POST /v1/services/web/deploy HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
 			if _, err := conn.Read(make([]byte, 1)); err != nil {
@@ -81,6 +83,7 @@ func TestServer_clientThatLeavesCancelsItsCall(t *testing.T) {
 			conn.Close()
 		},
 		"half closed": func(t *testing.T, s *running) {
+			t.Helper()
 			conn := s.dial(t)
 			fmt.Fprint(conn, "POST /v1/services/web/deploy HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
 			if err := conn.CloseWrite(); err != nil {

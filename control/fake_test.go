@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the files in testdata")
 
 func TestMain(m *testing.M) {
 	if socket := os.Getenv("CONTROL_TEST_CONNECT"); socket != "" {
-		os.Exit(connectAsHelper(socket))
+		os.Exit(connectAsHelper(socket, os.Stdout)) //nolint:forbidigo // the main of the helper process
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -150,7 +150,7 @@ func start(t *testing.T, o Options) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{Server: New(o), socket: ln.Path(), stop: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- r.Serve(ctx, ln) }()
 	t.Cleanup(func() {
@@ -166,7 +166,7 @@ func start(t *testing.T, o Options) *running {
 // too long on macOS.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "upfront")
+	folder, err := os.MkdirTemp("", "upfront") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func (r *running) dial(t *testing.T) *net.UnixConn {
 // ask makes one request and returns the status and the body.
 func (r *running) ask(t *testing.T, method, path, body string) (int, string) {
 	t.Helper()
-	resp, err := r.open(context.Background(), method, path, strings.NewReader(body))
+	resp, err := r.open(t.Context(), method, path, strings.NewReader(body))
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -154,7 +154,7 @@ func TestServer_thousandConnectionsAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer conn.Close()
+		t.Cleanup(func() { conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(patience))
 		readers.Go(func() {
 			text, _ := io.ReadAll(conn)
@@ -191,7 +191,7 @@ func TestServer_Serve_letsRunningCallsFinish(t *testing.T) {
 	s := start(t, Options{Registry: registry, ShutdownTimeout: patience})
 	done := make(chan error, 1)
 	go func() {
-		_, err := (&api.Client{Socket: s.socket}).Deploy(context.Background(), "web", api.DeployRequest{}, nil)
+		_, err := (&api.Client{Socket: s.socket}).Deploy(t.Context(), "web", api.DeployRequest{}, nil)
 		done <- err
 	}()
 	waitFor(t, "call", entered)
@@ -220,7 +220,7 @@ func TestServer_Serve_cancelsCallsAtTheBound(t *testing.T) {
 	s := start(t, Options{Registry: registry, ShutdownTimeout: -1})
 	done := make(chan error, 1)
 	go func() {
-		_, err := (&api.Client{Socket: s.socket}).Deploy(context.Background(), "web", api.DeployRequest{}, nil)
+		_, err := (&api.Client{Socket: s.socket}).Deploy(t.Context(), "web", api.DeployRequest{}, nil)
 		done <- err
 	}()
 	waitFor(t, "call", entered)

@@ -58,16 +58,16 @@ const (
 )
 
 // connectAsHelper is the helper process: it makes one call and prints the answer.
-func connectAsHelper(socket string) int {
+func connectAsHelper(socket string, out io.Writer) int {
 	s := &running{socket: socket}
 	resp, err := s.open(context.Background(), "GET", api.PathVersion, nil)
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(out, err)
 		return 1
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
-	fmt.Printf("%d %s", resp.StatusCode, body)
+	fmt.Fprintf(out, "%d %s", resp.StatusCode, body)
 	return 0
 }
 
@@ -94,7 +94,7 @@ func TestServer_refusesAnotherUser(t *testing.T) {
 			// Wider than Listen ever makes it, so that only the check is in the way.
 			mustChmod(t, folder, 0o755)
 			mustChmod(t, ln.Path(), 0o666)
-			ctx, cancel := context.WithCancel(context.Background())
+			ctx, cancel := context.WithCancel(t.Context())
 			s := New(Options{Registry: &fakeRegistry{}, Daemon: fakeDaemon{}})
 			ended := make(chan error, 1)
 			go func() { ended <- s.Serve(ctx, ln) }()

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // answer receives one request completely, then hands it to its route.
@@ -78,8 +79,8 @@ func (s *Server) protect(r *http.Request, do func() error) (err error) {
 		if defect == nil {
 			return
 		}
-		s.log.Error("Call panicked", zap.String("method", r.Method), zap.String("path", r.URL.Path),
-			zap.Any("error", defect), zap.ByteString("stack", debug.Stack()))
+		s.log.Error("Call panicked", logfield.Method(r.Method), logfield.Path(r.URL.Path),
+			logfield.Reason(fmt.Sprint(defect)), zap.ByteString("stack", debug.Stack()))
 		err = &api.Error{Code: api.CodeInternal, Message: fmt.Sprintf(
 			"defect in proxyd, please report it with the log: %s %s panicked: %v", r.Method, r.URL.Path, defect)}
 	}()

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // Registry is what the calls about services need; service.Registry is one.
@@ -121,8 +122,10 @@ func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	admission := newAdmission(ln, s.log)
 	h := s.httpServer(calls)
 	failed := make(chan error, 1)
-	go func() { failed <- h.Serve(admission) }()
-
+	go func() {
+		failed <- h.Serve(admission)
+		close(failed)
+	}()
 	var err error
 	select {
 	case err = <-failed:
@@ -132,8 +135,7 @@ func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	}
 	s.end(h, cancel)
 	admission.wait()
-	if err == nil {
-		<-failed // http.ErrServerClosed
+	for range failed { // what it has to say now is that it was closed
 	}
 	return err
 }
@@ -180,7 +182,7 @@ func (s *Server) end(h *http.Server, cancel context.CancelFunc) {
 	}
 	cancel()
 	if err := shutdown(h, cancelTimeout); errors.Is(err, context.DeadlineExceeded) {
-		s.log.Warn("Cut connections of the control socket", zap.Duration("grace", grace))
+		s.log.Warn("Cut connections of the control socket", logfield.Duration(grace))
 	}
 	_ = h.Close()
 }

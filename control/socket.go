@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -185,7 +186,9 @@ func removeStale(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return fmt.Errorf("%s is in the way and is not a socket: remove it or set another --socket", path)
 	}
-	conn, err := net.DialTimeout("unix", path, aliveTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), aliveTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if err == nil {
 		conn.Close()
 		return fmt.Errorf("another proxyd is running on %s: stop it or set another --socket", path)

@@ -35,8 +35,7 @@ func decode[T any](body []byte) (T, error) {
 // checkSyntax says that body is exactly one JSON value.
 func checkSyntax(body []byte) error {
 	err := json.Unmarshal(body, new(json.RawMessage))
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
 	}
 	return err
@@ -104,8 +103,7 @@ func checkSlice(value json.RawMessage, t reflect.Type, path string) error {
 
 func checkLeaf(value json.RawMessage, t reflect.Type, path string) error {
 	err := json.Unmarshal(value, reflect.New(t).Interface())
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return wrongKind(value, path, kindOf(t))
 	}
 	if err != nil {
