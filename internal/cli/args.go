@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// serviceArg is for the commands that take one service.
+func (s *session) serviceArg() cobra.PositionalArgs { return exactly(1, "one service") }
+
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return fmt.Errorf("%s takes %s, got %d arguments: %s", cmd.Name(), what, len(args), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+func oneOrTwo() cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 && len(args) != 2 {
+			return fmt.Errorf("%s takes a service and perhaps a target, got %d arguments: %s", cmd.Name(), len(args), cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// optional is the argument at i, "" when it was not given.
+func optional(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+// completeTimeout is how long a shell waits for names.
+const completeTimeout = time.Second
+
+// completeService offers the names of the services that proxyd has.
+func (s *session) completeService(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+	defer cancel()
+	services, err := s.client().Services(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names := make([]string, 0, len(services))
+	for _, service := range services {
+		names = append(names, service.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeServiceAndTarget offers services, then the targets of the one chosen.
+func (s *session) completeServiceAndTarget(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return s.completeService(cmd, args, typed)
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+	defer cancel()
+	service, err := s.client().Service(ctx, args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	addresses := make([]string, 0, len(service.Targets))
+	for _, target := range service.Targets {
+		addresses = append(addresses, target.Address)
+	}
+	return addresses, cobra.ShellCompDirectiveNoFileComp
+}
+
+// noFiles keeps the shell from offering files for flags that take none.
+func noFiles(cmd *cobra.Command, flags ...string) {
+	for _, name := range flags {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+}

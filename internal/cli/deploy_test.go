@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"upfront/api"
+)
+
+func TestDeploy_sendsWhatWasTyped(t *testing.T) {
+	tests := []struct {
+		name, line, want string
+	}{
+		{
+			"defaults", "web --target web-1:3000",
+			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"30s"},"targets":[{"address":"web-1:3000"}],"deploy_timeout":"30s","drain_timeout":"30s"}`,
+		},
+		{
+			"everything", "web --target a:1,b:2 --target c:3 --weight b:2=5 --host a.test --host b.test,c.test --path-prefix /api --strip-path-prefix=false " +
+				"--health-check-path /up,/sidekiq --health-check-interval 2s --health-check-timeout 3s --health-check-port 9 --health-check-host h.test " +
+				"--health-check-header X-Token:s:1 --health-check-status 200-399 --health-check-body ok --healthy-threshold 2 --max-attempts 4 " +
+				"--deploy-timeout 1m --drain-timeout 90s --target-timeout 7s --max-request-body 1024 --max-in-flight 8 --policy two_choices --slow-start 10s --fail-open --supersede",
+			`{"spec":{"hosts":["a.test","b.test","c.test"],"path_prefixes":["/api"],"keep_path_prefix":true,"health_check":{"paths":["/up","/sidekiq"],"port":9,"host":"h.test","headers":{"X-Token":"s:1"},"interval":"2s","timeout":"3s","healthy_threshold":2,"max_attempts":4,"status":"200-399","body":"ok"},"policy":"two_choices","slow_start":"10s","fail_open":true,"target_timeout":"7s","max_request_body":1024,"max_in_flight":8},"targets":[{"address":"a:1"},{"address":"b:2","weight":5},{"address":"c:3"}],"deploy_timeout":"1m0s","drain_timeout":"1m30s","supersede":true}`,
+		},
+		{
+			"zero is not the default", "web --target a:1 --target-timeout 0 --drain-timeout 0",
+			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"-1ns"},"targets":[{"address":"a:1"}],"deploy_timeout":"30s","drain_timeout":"1ns"}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := startDaemon(t, streams(api.Event{Result: &api.Result{Service: "web"}}))
+			got := proxyctl(t, d.socket, append([]string{"deploy"}, strings.Fields(tt.line)...))
+			if got != (run{}) {
+				t.Errorf("got %+v, want silence and status 0", got)
+			}
+			if asked := d.requests(); len(asked) != 1 || asked[0] != "POST /v1/services/web/deploy "+tt.want {
+				t.Errorf("got  %q\nwant %q", asked, tt.want)
+			}
+		})
+	}
+}
+
+func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
+	tests := []struct {
+		line, want string
+	}{
+		{"web", "Error: no target given: name at least one, such as --target web-1:3000\n"},
+		{"web --target a:1 --weight a:1", "Error: --weight \"a:1\" is not HOST:PORT=N, such as web-1:3000=2\n"},
+		{"web --target a:1 --weight b:1=2", "Error: --weight \"b:1=2\" names a target that --target does not\n"},
+		{"web --target a:1 --health-check-header X", "Error: --health-check-header \"X\" is not 'Name: value'\n"},
+		{"", "Error: deploy takes one service, got 0 arguments: proxyctl deploy SERVICE --target HOST:PORT [flags]\nRun 'proxyctl deploy --help' for usage.\n"},
+		{"web --targt a:1", "Error: unknown flag: --targt\nRun 'proxyctl deploy --help' for usage.\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.line, func(t *testing.T) {
+			got := proxyctl(t, "/nowhere", append([]string{"deploy"}, strings.Fields(tt.line)...))
+			if want := (run{status: 1, stderr: tt.want}); got != want {
+				t.Errorf("got  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+var webDeployed = []api.Event{
+	{Progress: &api.Progress{Phase: "probing", Targets: []api.TargetProgress{
+		{Target: "web-2:3000", Health: "starting", Probe: "GET /up: 503, checks: database=false\x1b[31m"},
+	}}},
+	{Progress: &api.Progress{Phase: "probing", Targets: []api.TargetProgress{{Target: "web-2:3000", Health: "healthy"}}}},
+	{Progress: &api.Progress{Phase: "draining", Targets: []api.TargetProgress{{Target: "web-1:3000", InFlight: 3}}}},
+	{Result: &api.Result{
+		Service: "web", Targets: []api.Target{{Address: "web-2:3000"}},
+		Waited: api.Duration(210 * time.Millisecond), Switched: api.Duration(3 * time.Millisecond),
+		Drained: []api.Drained{{Target: "web-1:3000", Waited: api.Duration(1234 * time.Millisecond)}},
+	}},
+}
+
+func TestDeploy_output(t *testing.T) {
+	d := startDaemon(t, streams(webDeployed...))
+	line := []string{"deploy", "web", "--target", "web-2:3000"}
+	t.Run("terminal", func(t *testing.T) {
+		got := proxyctl(t, d.socket, line, onTerminal)
+		if want := "web: 1 target healthy after 210ms, switched in 3ms, drained web-1:3000 in 1.2s, 0 cut\n"; got.stdout != want {
+			t.Errorf("got  %q\nwant %q", got.stdout, want)
+		}
+		want := "\r\x1b[Kweb: probing, web-2:3000 starting (GET /up: 503, checks: database=false·[31m)" +
+			"\r\x1b[Kweb: probing, web-2:3000 healthy\r\x1b[Kweb: draining, web-1:3000 3 in flight\r\x1b[K"
+		if got.stderr != want {
+			t.Errorf("got  %q\nwant %q", got.stderr, want)
+		}
+	})
+	t.Run("progress", func(t *testing.T) {
+		got := proxyctl(t, d.socket, append(line, "--progress"))
+		want := "web: probing, web-2:3000 starting (GET /up: 503, checks: database=false·[31m)\n" +
+			"web: probing, web-2:3000 healthy\nweb: draining, web-1:3000 3 in flight\n"
+		if got != (run{stderr: want}) {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	})
+	t.Run("json", func(t *testing.T) {
+		got := proxyctl(t, d.socket, append(line, "--json"))
+		if got.status != 0 || got.stderr != "" || !strings.Contains(got.stdout, `"waited": "210ms"`) {
+			t.Errorf("got %+v, want the result as JSON", got)
+		}
+	})
+}
+
+func TestDeploy_failureIsOneSentence(t *testing.T) {
+	e := api.Error{Code: api.CodeUnhealthy, Message: "target web-2:3000 is not healthy: GET /up: 503", Flag: "--deploy-timeout"}
+	want := "Error: target web-2:3000 is not healthy: GET /up: 503 (see --deploy-timeout)\n"
+	for name, answer := range map[string]http.HandlerFunc{
+		"before the stream": refuses(422, e),
+		"in the stream":     streams(webDeployed[0], api.Event{Error: &e}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := startDaemon(t, answer)
+			got := proxyctl(t, d.socket, []string{"deploy", "web", "--target", "web-2:3000"})
+			if got != (run{status: 1, stderr: want}) {
+				t.Errorf("got %+v, want %q", got, want)
+			}
+			got = proxyctl(t, d.socket, []string{"deploy", "web", "--target", "web-2:3000", "--json"})
+			if got.stderr != want || !strings.Contains(got.stdout, `"code": "unhealthy"`) {
+				t.Errorf("json: got %+v, want the error as well", got)
+			}
+		})
+	}
+}
+
+func TestDeploy_cancelSaysWhetherAnythingChanged(t *testing.T) {
+	for phase, want := range map[string]string{
+		"queued":    "Error: canceled before the switch: nothing was changed\n",
+		"probing":   "Error: canceled before the switch: nothing was changed\n",
+		"switching": "Error: canceled during the switch: proxyctl list shows what is live now\n",
+		"draining":  "Error: canceled while draining: the change is live, but requests may still be in flight; wait before stopping anything\n",
+	} {
+		t.Run(phase, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			d := startDaemon(t, func(w http.ResponseWriter, r *http.Request) {
+				streams(api.Event{Progress: &api.Progress{Phase: phase}})(w, r)
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			})
+			seen := func(s *session) { s.err.Writer = writerFunc(func([]byte) { cancel() }) }
+			got := proxyctlContext(ctx, d.socket, []string{"deploy", "web", "--target", "a:1", "--progress"}, seen)
+			if got != (run{status: 1, stderr: want}) {
+				t.Errorf("got %+v, want %q", got, want)
+			}
+		})
+	}
+}
+
+type writerFunc func([]byte)
+
+func (f writerFunc) Write(p []byte) (int, error) {
+	f(p)
+	return len(p), nil
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"upfront/api"
+)
+
+func (s *session) listCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List services and their targets",
+		Args:    exactly(0, "no arguments"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			status, err := s.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			s.warn(status)
+			if s.json {
+				if status.Services == nil {
+					status.Services = []api.ServiceInfo{}
+				}
+				return s.print(status.Services)
+			}
+			writeList(s.out, status.Services)
+			return nil
+		},
+	}
+}
+
+// warn says on standard error what is wrong although everything may look well.
+func (s *session) warn(status api.Status) {
+	for _, problem := range problems(status) {
+		fmt.Fprintf(s.Stderr, "%s %s\n", s.err.paint(yellow, "Warning:"), problem)
+	}
+}
+
+// problems is everything that an operator must look at.
+func problems(status api.Status) []string {
+	var found []string
+	if c := status.Config; c != nil && c.Problem != "" {
+		found = append(found, fmt.Sprintf("config file %s was not applied, the last good one is live: %s", c.Path, c.Problem))
+	}
+	if status.State.Problem != "" {
+		found = append(found, fmt.Sprintf("state file %s: %s", status.State.Path, status.State.Problem))
+	}
+	for _, service := range status.Services {
+		if service.Problem != "" {
+			found = append(found, fmt.Sprintf("service %s: %s", service.Name, service.Problem))
+		}
+	}
+	return found
+}
+
+// writeList writes one line a target, so that grep and awk find all of it.
+func writeList(out screen, services []api.ServiceInfo) {
+	var t table
+	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE")
+	for _, service := range services {
+		start := []cell{
+			{text: service.Name},
+			{text: orElse(strings.Join(service.Spec.Hosts, ","), "*")},
+			{text: orElse(strings.Join(service.Spec.PathPrefixes, ","), "/")},
+		}
+		if len(service.Targets) == 0 {
+			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil))...)
+		}
+		for _, target := range service.Targets {
+			t.row(append(slices.Clip(start),
+				cell{text: target.Address}, healthCell(target.Health),
+				cell{text: strconv.FormatInt(target.InFlight, 10)}, stateCell(service, &target))...)
+		}
+	}
+	t.write(out, "")
+}
+
+func healthCell(health string) cell {
+	colours := map[string]colour{"healthy": green, "unhealthy": red, "starting": yellow}
+	return cell{text: health, colour: colours[health]}
+}
+
+// stateCell is what the service was told, and what was told or is true of the
+// target besides its health.
+func stateCell(service api.ServiceInfo, target *api.TargetInfo) cell {
+	c := cell{text: orElse(service.Gate, "running")}
+	if c.text != "running" {
+		c.colour = yellow
+	}
+	if target != nil && target.Draining {
+		c.text, c.colour = c.text+",draining", yellow
+	}
+	if target != nil && target.Full {
+		c.text, c.colour = c.text+",full", yellow
+	}
+	return c
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
