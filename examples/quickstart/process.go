@@ -22,7 +22,7 @@ type process struct {
 }
 
 func startProcess(path string, args ...string) (*process, error) {
-	p := &process{cmd: exec.Command(path, args...), stderr: &tail{}, done: make(chan struct{})} //nolint:noctx // ended by end and kill
+	p := &process{cmd: exec.Command(path, args...), stderr: &tail{}, done: make(chan struct{})}
 	// A group of its own, so that Ctrl-C reaches only us and we end it in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Stderr = p.stderr

@@ -180,7 +180,7 @@ func (t *story) tell(report *load.Report) error {
 }
 
 func writeJSON(path string, report *load.Report) error {
-	f, err := os.Create(path) //nolint:gosec // the user names it
+	f, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}

@@ -156,7 +156,7 @@ func readLine(r *bufio.Reader) (string, error) {
 
 // unexpected makes of an end where more must come what it is.
 func unexpected(err error) error {
-	if err == io.EOF { //nolint:errorlint // bufio returns it bare
+	if err == io.EOF {
 		return io.ErrUnexpectedEOF
 	}
 	return err

@@ -1,0 +1,189 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"upfront/api"
+)
+
+// proxyOptions say how proxyd is started.
+type proxyOptions struct {
+	http   string // default "127.0.0.1:0"
+	config string // path of the config file; "" is none
+	dir    string // folder of state and socket; default a new one
+}
+
+// proxy is a running proxyd.
+type proxy struct {
+	*process
+	options proxyOptions
+	address string // where clients arrive
+	socket  string
+	state   string
+	client  *api.Client
+	up      time.Duration // from exec until the control socket answered
+}
+
+// startProxy starts proxyd and returns when it answers on its control socket.
+func startProxy(t testing.TB, o proxyOptions) *proxy {
+	t.Helper()
+	p := launchProxy(t, o)
+	p.waitUntilUp(t)
+	return p
+}
+
+// launchProxy starts proxyd and waits for nothing.
+func launchProxy(t testing.TB, o proxyOptions) *proxy {
+	t.Helper()
+	if o.http == "" {
+		o.http = "127.0.0.1:0"
+	}
+	if o.dir == "" {
+		o.dir = shortFolder(t)
+	}
+	p := newProxy(t, o)
+	args := []string{"--http", o.http, "--socket", p.socket, "--state", p.state, "--access-log", "off"}
+	if o.config != "" {
+		args = append(args, "--config", o.config)
+	}
+	p.process = start(t, proxydCommand(t, args))
+	p.drainStdout()
+	return p
+}
+
+// newProxy is a proxyd that was not started yet, with its files below o.dir.
+func newProxy(t testing.TB, o proxyOptions) *proxy {
+	t.Helper()
+	p := &proxy{
+		options: o,
+		socket:  filepath.Join(o.dir, "run", "control.sock"),
+		state:   filepath.Join(o.dir, "state", "state.json"),
+	}
+	p.client = &api.Client{Socket: p.socket}
+	if err := os.MkdirAll(filepath.Dir(p.state), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// proxydCommand is a proxyd that goes on after a data race, which fails the test.
+func proxydCommand(t testing.TB, args []string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(program(t, "proxyd"), args...)
+	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0")
+	return cmd
+}
+
+// shortFolder is a new folder whose path is short enough for a unix socket.
+func shortFolder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "upfront")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func (p *proxy) waitUntilUp(t testing.TB) {
+	t.Helper()
+	began := time.Now()
+	waitFor(t, 20*time.Second, "proxyd to answer on its control socket", func() bool {
+		if !p.running() {
+			t.Fatalf("proxyd ended at once: %v\n%s", p.process.state, p.log.String())
+		}
+		status, err := p.client.Status(t.Context())
+		if err != nil || len(status.Listeners) == 0 {
+			return false
+		}
+		p.address = bare(status.Listeners[0])
+		return true
+	})
+	p.up = time.Since(began)
+}
+
+// bare is a listener's address without a scheme.
+func bare(listener string) string {
+	if _, address, found := strings.Cut(listener, "://"); found {
+		return address
+	}
+	return listener
+}
+
+// restart starts proxyd again with the same port, state and socket.
+func (p *proxy) restart(t testing.TB) *proxy {
+	t.Helper()
+	o := p.options
+	o.http = p.address
+	return startProxy(t, o)
+}
+
+// ctl runs proxyctl.
+func (p *proxy) ctl(t testing.TB, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	return run(t.Context(), t, program(t, "proxyctl"), append([]string{"--socket", p.socket}, args...)...)
+}
+
+// do runs proxyctl and fails the test when it does not succeed.
+func (p *proxy) do(t testing.TB, args ...string) (stdout string) {
+	t.Helper()
+	status, stdout, stderr := p.ctl(t, args...)
+	if status != 0 {
+		t.Fatalf("proxyctl %s: exit status %d: %s", strings.Join(args, " "), status, stderr)
+	}
+	return stdout
+}
+
+// status asks for the state of the daemon.
+func (p *proxy) status(t testing.TB) api.Status {
+	t.Helper()
+	status, err := p.client.Status(t.Context())
+	if err != nil {
+		t.Fatalf("status: %v", err)
+	}
+	return status
+}
+
+// target returns what is known of one target of a service.
+func (p *proxy) target(t testing.TB, service, address string) (api.TargetInfo, bool) {
+	t.Helper()
+	info, err := p.client.Service(t.Context(), service)
+	if err != nil {
+		t.Fatalf("service %s: %v", service, err)
+	}
+	for _, target := range info.Targets {
+		if target.Address == address {
+			return target, true
+		}
+	}
+	return api.TargetInfo{}, false
+}
+
+// goroutines of proxyd, by its own count; ok is false when it does not say.
+func (p *proxy) goroutines(t testing.TB) (n uint64, ok bool) {
+	t.Helper()
+	n, ok = p.status(t).Counters["go_goroutines"]
+	return n, ok
+}
+
+// descriptors that proxyd has open; ok is false where /proc does not say.
+func (p *proxy) descriptors() (n int, ok bool) {
+	entries, err := os.ReadDir(filepath.Join("/proc", itoa(p.cmd.Process.Pid), "fd"))
+	return len(entries), err == nil
+}
+
+// ctlCommand is a proxyctl that the test starts and ends itself.
+func ctlCommand(t testing.TB, p *proxy, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.Command(program(t, "proxyctl"), append([]string{"--socket", p.socket}, args...)...)
+}
+
+// shellCommand runs script with args as its "$@".
+func shellCommand(script string, args ...string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", script, "sh"}, args...)...)
+}
