@@ -46,26 +46,28 @@ func newClient(s *Server, conn net.Conn) *client {
 // in which they came.
 func (c *client) run() {
 	defer c.close()
+	defer c.survive()
 	for c.awaitHead() {
-		if !c.serve() {
+		if !c.x.serve() {
 			return
 		}
 	}
 }
 
-// serve runs one exchange and reports whether the connection can take another.
-// A panic costs this connection and nothing else.
-func (c *client) serve() (again bool) {
-	x := &c.x
-	defer func() {
-		if p := recover(); p != nil {
-			c.server.counters.Panics.Add(1)
-			c.server.log.Error("Panicked in a request", zap.Any("reason", p), zap.Stack("stack"))
-			x.abandon()
-			again = false
-		}
-	}()
-	return x.serve()
+// survive makes a panic cost this connection and nothing else. What the exchange
+// left in the workspace must not reach another client.
+func (c *client) survive() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.server.counters.Panics.Add(1)
+	c.server.log.Error("Panicked in a request", zap.Any("reason", p), zap.Stack("stack"))
+	c.reset()
+	if c.workspace != nil {
+		c.x.abandon()
+		c.workspace = nil
+	}
 }
 
 // awaitHead waits for the next request head and scans it. It answers what is no
@@ -87,11 +89,17 @@ func (c *client) awaitHead() bool {
 		}
 		if done {
 			c.read += c.req.Len()
+			if headBy {
+				c.x.now = time.Now()
+			}
 			return true
 		}
 		if !headBy {
 			headBy = true
-			c.readBy = c.x.start.Add(settings.HeadTimeout)
+			c.readBy = time.Time{}
+			if settings.HeadTimeout > 0 {
+				c.readBy = c.x.start.Add(settings.HeadTimeout)
+			}
 			_ = c.SetReadDeadline(c.readBy)
 		}
 		if err := c.readMore(limits); err != nil {
@@ -199,8 +207,8 @@ func (c *client) leave() {
 
 // The bounds of a lingering close.
 const (
-	lingerTime  = 2 * time.Second
-	lingerBytes = 1 << 20
+	lingerTime = 30 * time.Second
+	lingerIdle = 2 * time.Second // without a byte
 )
 
 // linger lets the client read the last response although it is still sending:
@@ -208,8 +216,14 @@ const (
 // client has not read yet (RFC 9112 §9.6).
 func (c *client) linger() {
 	c.closeWrite()
-	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	rest := bodyBuffers.Get().(*[bodyBuffer]byte)
+	defer bodyBuffers.Put(rest)
+	for end := time.Now().Add(lingerTime); time.Now().Before(end); {
+		_ = c.SetReadDeadline(time.Now().Add(lingerIdle))
+		if _, err := c.Read(rest[:]); err != nil {
+			return
+		}
+	}
 }
 
 func (c *client) close() {

@@ -16,6 +16,7 @@ type exchange struct {
 	c        *client
 	settings *Settings // those at the start
 	start    time.Time // when the first bytes of the head were read
+	now      time.Time // of the last wait's end, near enough for deadlines
 
 	svc    *service.Service // nil until a route matched
 	prefix string           // of the path, that the route matched
@@ -44,7 +45,8 @@ type exchange struct {
 // begin makes x ready for the request whose first bytes have arrived.
 func (x *exchange) begin(c *client) {
 	down, up := x.down, x.up.reader
-	*x = exchange{c: c, settings: c.server.settings.Load(), start: time.Now(), down: down}
+	now := time.Now()
+	*x = exchange{c: c, settings: c.server.settings.Load(), start: now, now: now, down: down}
 	x.up.reader = up
 }
 
@@ -66,6 +68,9 @@ func (x *exchange) serve() bool {
 	}
 	again := x.finish()
 	x.record()
+	if !again && x.linger && x.status != 499 {
+		x.c.linger()
+	}
 	return again
 }
 
@@ -134,6 +139,7 @@ func (x *exchange) hold() *Error {
 	x.c.watch(wait)
 	err := x.svc.Gate.Wait(ctx)
 	x.c.unwatch(wait)
+	x.now = time.Now()
 	if cause := wait.unguard(); cause != nil {
 		return x.ended("pause", cause)
 	}
@@ -168,13 +174,10 @@ func (x *exchange) finish() bool {
 	}
 	x.up.reader.discard()
 	x.down.discard()
-	if !x.close {
-		return true
+	if x.c.read < x.c.have {
+		x.linger = true // it sends on, and may not have read what it asked before
 	}
-	if x.linger && x.status != 499 {
-		x.c.linger()
-	}
-	return false
+	return !x.close
 }
 
 // abandon gives back what a panic left held.
@@ -196,7 +199,10 @@ func (x *exchange) refuse(bad *http1.Error) {
 	x.close, x.linger = true, true
 	x.c.server.counters.BadRequests.Add(1)
 	x.err = &Error{Op: "read head", Source: FromClient, Status: bad.Status, Err: bad}
+	x.id.make()
 	x.respond(x.err)
-	x.c.linger()
 	x.record()
+	if x.linger {
+		x.c.linger()
+	}
 }

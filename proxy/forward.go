@@ -39,7 +39,7 @@ func (x *exchange) forward() *Error {
 func (x *exchange) connect(t *transport) *Error {
 	var conn *targetConn
 	if !x.fresh {
-		conn = t.take(x.start, !x.c.req.Idempotent())
+		conn = t.take(x.now, !x.c.req.Idempotent())
 	}
 	kept := conn != nil
 	if !kept {
@@ -55,6 +55,7 @@ func (x *exchange) connect(t *transport) *Error {
 	}
 	x.c.server.counters.Dials.Add(1)
 	err := conn.connect()
+	x.now = time.Now()
 	if err == nil {
 		return nil
 	}
@@ -79,7 +80,7 @@ func (x *exchange) connect(t *transport) *Error {
 func (x *exchange) send() error {
 	c := x.c
 	c.out = x.appendRequestHead(c.out[:0])
-	x.conn.armWrite(x.start, x.settings.BodyTimeout)
+	x.conn.armWrite(x.now, x.settings.BodyTimeout)
 	if err := writeBoth(&x.conn.socket, &c.out, x.up.first); err != nil {
 		return err
 	}

@@ -67,8 +67,8 @@ func (x *exchange) awaitTarget() error {
 	if timeout <= 0 {
 		timeout = -1
 	}
-	now := x.start
-	if x.down.have > 0 || x.up.running || x.failed != nil {
+	now := x.now
+	if x.down.have > 0 || x.up.running {
 		now = time.Now()
 	}
 	for {

@@ -1,5 +1,7 @@
 package proxy
 
+import "time"
+
 // attempts sends the request until an attempt succeeds or may not be repeated.
 // It is the only place that decides "again?" and "elsewhere?".
 func (x *exchange) attempts() *Error {
@@ -13,7 +15,7 @@ func (x *exchange) attempts() *Error {
 		if err == nil || !x.again(err, n) {
 			return err
 		}
-		x.failed = err
+		x.failed, x.now = err, time.Now()
 		x.c.server.counters.Retries.Add(1)
 	}
 }

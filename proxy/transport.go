@@ -82,7 +82,7 @@ func (t *transport) newConn() *targetConn {
 // dial connects conn. It gives up when ctx ends.
 func (t *transport) dial(ctx context.Context, conn *targetConn) error {
 	// KeepAlive costs four system calls a connection; tunnels switch it on.
-	dialer := net.Dialer{Timeout: t.connectTimeout(), KeepAlive: -1}
+	dialer := net.Dialer{Timeout: max(t.connectTimeout(), 0), KeepAlive: -1}
 	c, err := dialer.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ type upload struct {
 
 	running bool          // the goroutine was started and not joined yet
 	done    chan struct{} // closed when run returns
+	halt    atomic.Bool   // written by stop, before it wakes run
 	ended   atomic.Int64  // Unix nanoseconds; when the body was complete, 0 before
 	err     *Error        // why run gave up; valid once done is closed
 }
@@ -81,6 +82,7 @@ func (u *upload) start(x *exchange) {
 	}
 	u.running, u.err = true, nil
 	u.ended.Store(0)
+	u.halt.Store(false)
 	u.done = make(chan struct{})
 	u.reader.init(&x.c.socket)
 	if rest := x.c.buffered(); len(rest) > 0 { // a chunk's line that is incomplete
@@ -129,6 +131,9 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 		}
 		u.reader.release()
 		x.c.armRead(time.Now(), x.settings.BodyTimeout)
+		if u.halt.Load() { // or stop comes now, and its deadline after ours
+			return u.clientFailed(errUploadStopped)
+		}
 		if err := u.reader.more(); err != nil {
 			return u.clientFailed(err)
 		}
@@ -161,7 +166,7 @@ func (u *upload) join(x *exchange) {
 		return
 	default:
 	}
-	if !x.close {
+	if !x.linger {
 		timer := time.NewTimer(uploadTail)
 		defer timer.Stop()
 		select {
@@ -181,6 +186,7 @@ func (u *upload) stop(x *exchange) {
 	case <-u.done:
 	default:
 		x.conn.kill(errUploadStopped)
+		u.halt.Store(true)
 		_ = x.c.SetReadDeadline(time.Unix(1, 0))
 		<-u.done
 		x.c.readBy = time.Time{}
