@@ -75,80 +75,81 @@ func answerTo(r *http.Request) string { return string(payload.Answer("v1", nonce
 
 // Each of these is one lie that a broken proxy could tell; none may count as a
 // good answer.
+var damages = []struct {
+	name    string
+	respond func(c net.Conn, r *http.Request, whole string)
+	want    string
+}{
+	{"truncated body", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole[:len(whole)-7], sized(len(whole)))
+	}, "bytes: unexpected EOF"},
+	{"one byte missing, announced so", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole[:len(whole)-1], sized(len(whole)-1))
+	}, "got 299 bytes"},
+	{"changed byte", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole[:len(whole)-1]+"~", sized(len(whole)))
+	}, "content hashes to"},
+	{"surplus bytes", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole+"x", sized(len(whole)))
+	}, "surplus bytes"},
+	{"surplus bytes before an announced end", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole+"x", sized(len(whole)), "Connection: close")
+	}, "surplus bytes"},
+	{"a second answer", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole, sized(len(whole)))
+		respond(c, whole, sized(len(whole)))
+	}, "surplus bytes"},
+	{"reset within the body", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole[:20], sized(len(whole)))
+		_ = c.(*net.TCPConn).SetLinger(0)
+	}, "connection reset"},
+	{"no answer", func(net.Conn, *http.Request, string) {}, "read status line: EOF"},
+	{"end within the head", func(c net.Conn, _ *http.Request, _ string) {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Version: v1\r\n")
+	}, "read head: unexpected EOF"},
+	{"answer of another request", func(c net.Conn, _ *http.Request, _ string) {
+		other := string(payload.Answer("v1", "other", 300))
+		respond(c, other, sized(len(other)))
+	}, `answer of request "other"`},
+	{"head of another version", func(c net.Conn, r *http.Request, _ string) {
+		other := string(payload.Answer("v2", nonceOf(r), 300))
+		respond(c, other, sized(len(other)))
+	}, `head is of version "v1", body of version "v2"`},
+	{"no framing", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole)
+	}, "neither Content-Length nor chunked"},
+	{"two framings", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole, sized(len(whole)), "Transfer-Encoding: chunked")
+	}, "both Transfer-Encoding and Content-Length"},
+	{"two lengths", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, whole, sized(len(whole)), sized(len(whole)))
+	}, "Content-Length \""},
+	{"chunked without its last chunk", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, fmt.Sprintf("%x\r\n%s\r\n", len(whole), whole), "Transfer-Encoding: chunked")
+	}, "read chunk size after"},
+	{"chunk cut", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, fmt.Sprintf("%x\r\n%s", len(whole), whole[:9]), "Transfer-Encoding: chunked")
+	}, "read chunk: 9 of"},
+	{"chunk too long", func(c net.Conn, _ *http.Request, whole string) {
+		respond(c, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(whole)-1, whole), "Transfer-Encoding: chunked")
+	}, "read chunk end: surplus bytes"},
+	{"an error page", func(c net.Conn, _ *http.Request, _ string) {
+		_, _ = io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad")
+	}, `answer has status 502: "bad"`},
+	{"an interim answer", func(c net.Conn, _ *http.Request, whole string) {
+		_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n")
+		respond(c, whole, sized(len(whole)))
+	}, "interim answer 103"},
+	{"HTTP/1.0", func(c net.Conn, _ *http.Request, whole string) {
+		_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\n"+sized(len(whole))+"\r\n\r\n"+whole)
+	}, "not one of HTTP/1.1"},
+	{"bare line feeds", func(c net.Conn, _ *http.Request, whole string) {
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\n"+sized(len(whole))+"\n\n"+whole)
+	}, "ends without CRLF"},
+}
+
 func TestGet_noticesEveryDamage(t *testing.T) {
-	tests := []struct {
-		name    string
-		respond func(c net.Conn, r *http.Request, whole string)
-		want    string
-	}{
-		{"truncated body", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole[:len(whole)-7], sized(len(whole)))
-		}, "bytes: unexpected EOF"},
-		{"one byte missing, announced so", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole[:len(whole)-1], sized(len(whole)-1))
-		}, "got 299 bytes"},
-		{"changed byte", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole[:len(whole)-1]+"~", sized(len(whole)))
-		}, "content hashes to"},
-		{"surplus bytes", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole+"x", sized(len(whole)))
-		}, "surplus bytes"},
-		{"surplus bytes before an announced end", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole+"x", sized(len(whole)), "Connection: close")
-		}, "surplus bytes"},
-		{"a second answer", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole, sized(len(whole)))
-			respond(c, whole, sized(len(whole)))
-		}, "surplus bytes"},
-		{"reset within the body", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole[:20], sized(len(whole)))
-			_ = c.(*net.TCPConn).SetLinger(0)
-		}, "connection reset"},
-		{"no answer", func(net.Conn, *http.Request, string) {}, "read status line: EOF"},
-		{"end within the head", func(c net.Conn, _ *http.Request, _ string) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nX-Version: v1\r\n")
-		}, "read head: unexpected EOF"},
-		{"answer of another request", func(c net.Conn, _ *http.Request, _ string) {
-			other := string(payload.Answer("v1", "other", 300))
-			respond(c, other, sized(len(other)))
-		}, `answer of request "other"`},
-		{"head of another version", func(c net.Conn, r *http.Request, _ string) {
-			other := string(payload.Answer("v2", nonceOf(r), 300))
-			respond(c, other, sized(len(other)))
-		}, `head is of version "v1", body of version "v2"`},
-		{"no framing", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole)
-		}, "neither Content-Length nor chunked"},
-		{"two framings", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole, sized(len(whole)), "Transfer-Encoding: chunked")
-		}, "both Transfer-Encoding and Content-Length"},
-		{"two lengths", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, whole, sized(len(whole)), sized(len(whole)))
-		}, "Content-Length \""},
-		{"chunked without its last chunk", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, fmt.Sprintf("%x\r\n%s\r\n", len(whole), whole), "Transfer-Encoding: chunked")
-		}, "read chunk size after"},
-		{"chunk cut", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, fmt.Sprintf("%x\r\n%s", len(whole), whole[:9]), "Transfer-Encoding: chunked")
-		}, "read chunk: 9 of"},
-		{"chunk too long", func(c net.Conn, _ *http.Request, whole string) {
-			respond(c, fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(whole)-1, whole), "Transfer-Encoding: chunked")
-		}, "read chunk end: surplus bytes"},
-		{"an error page", func(c net.Conn, _ *http.Request, _ string) {
-			_, _ = io.WriteString(c, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad")
-		}, `answer has status 502: "bad"`},
-		{"an interim answer", func(c net.Conn, _ *http.Request, whole string) {
-			_, _ = io.WriteString(c, "HTTP/1.1 103 Early Hints\r\n\r\n")
-			respond(c, whole, sized(len(whole)))
-		}, "interim answer 103"},
-		{"HTTP/1.0", func(c net.Conn, _ *http.Request, whole string) {
-			_, _ = io.WriteString(c, "HTTP/1.0 200 OK\r\n"+sized(len(whole))+"\r\n\r\n"+whole)
-		}, "not one of HTTP/1.1"},
-		{"bare line feeds", func(c net.Conn, _ *http.Request, whole string) {
-			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\n"+sized(len(whole))+"\n\n"+whole)
-		}, "ends without CRLF"},
-	}
-	for _, tt := range tests {
+	for _, tt := range damages {
 		t.Run(tt.name, func(t *testing.T) {
 			address := hostile(t, func(c net.Conn, r *http.Request, _ []byte) bool {
 				tt.respond(c, r, answerTo(r))
