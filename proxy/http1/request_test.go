@@ -44,6 +44,7 @@ var requestVerdicts = []verdict{
 	{"RFC9112_2_2_foldedFirstField", "GET / HTTP/1.1\r\n X: y\r\nHost: a\r\n\r\n", ErrFold},
 	{"RFC9112_2_2_TLSHello", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", ErrRequestLine},
 	{"RFC9112_2_2_NULs", "\x00\x00\x00\x00", ErrRequestLine},
+	{"RFC9112_2_2_garbageEndsInLF", "G\x01\n", ErrRequestLine},
 	{"RFC9112_2_2_unfinished", "GET / HTTP/1.1\r\nHost: a\r\n", errUnfinished},
 
 	// Request line.

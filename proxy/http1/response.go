@@ -90,7 +90,6 @@ func (r *Response) parseLine(line []byte) *Error {
 		return ErrStatusLine
 	}
 	r.Status = int(status)
-	r.reason = [2]int{fixed, fixed}
 	if len(line) > fixed {
 		if line[fixed] != ' ' || !validValue(line[fixed+1:]) {
 			return ErrStatusLine

@@ -48,9 +48,6 @@ func (r *Request) cutAuthority() *Error {
 		!bytes.HasPrefix(t[scheme:], []byte("://")) {
 		return ErrTarget
 	}
-	if r.hosts != 1 && r.Minor > 0 {
-		return ErrHost
-	}
 	t = t[scheme+len("://"):]
 	end := bytes.IndexAny(t, "/?")
 	if end < 0 {
