@@ -3,6 +3,10 @@ package proxy
 // fail answers an exchange that ended in an error, as far as anybody is left to
 // be answered.
 func (x *exchange) fail(err *Error) {
+	if err == errResting {
+		x.sayWell()
+		return
+	}
 	x.err = err
 	switch {
 	case x.started:
@@ -21,10 +25,14 @@ func (x *exchange) fail(err *Error) {
 
 // respond answers with a page of our own.
 func (x *exchange) respond(err *Error) {
-	x.status = err.Status
-	x.decideClose(err.Status)
 	page := newPage(err, x)
-	body := page.body()
+	x.answer(&page, page.body())
+}
+
+// answer sends body with the head of page.
+func (x *exchange) answer(page *page, body []byte) {
+	x.status = page.status
+	x.decideClose(page.status)
 	head := page.appendHead(x.c.out[:0], len(body), x.close)
 	if x.c.req.IsHead() {
 		body = nil

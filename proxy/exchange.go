@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -129,30 +128,6 @@ func (x *exchange) acquire() *Error {
 
 // maxRoutes bounds how often one request reads the table anew.
 const maxRoutes = 16
-
-// hold waits at a closed gate, with the body unread, and reads the table again.
-func (x *exchange) hold() *Error {
-	wait := &targetConn{} // stands in for a connection: what leave and Shutdown can end
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	wait.guard(cancel)
-	x.c.watch(wait)
-	err := x.svc.Gate.Wait(ctx)
-	x.c.unwatch(wait)
-	x.now = time.Now()
-	if cause := wait.unguard(); cause != nil {
-		return x.ended("pause", cause)
-	}
-	switch {
-	case err == nil:
-		return x.route()
-	case errors.Is(err, service.ErrStopped):
-		return &Error{Op: "gate", Source: FromProxy, Status: 503, Err: errStopped}
-	case errors.Is(err, service.ErrPauseTimeout):
-		return &Error{Op: "gate", Source: FromProxy, Status: 504, Err: err}
-	}
-	return &Error{Op: "gate", Source: FromProxy, Status: 503, Err: err}
-}
 
 // ended is the error of an exchange that was ended from outside.
 func (x *exchange) ended(op string, cause error) *Error {

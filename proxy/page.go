@@ -19,6 +19,7 @@ type page struct {
 	message string // of whoever stopped the service; may be empty
 	id      string
 	kind    pageKind
+	minor   int // version of the request
 }
 
 type pageKind uint8
@@ -30,7 +31,7 @@ const (
 )
 
 func newPage(err *Error, x *exchange) page {
-	p := page{status: err.Status, id: string(x.id.bytes()), kind: accepted(&x.c.req)}
+	p := page{status: err.Status, id: string(x.id.bytes()), kind: accepted(&x.c.req), minor: x.c.req.Minor}
 	if err.Err == errStopped {
 		p.message = x.svc.Gate.Message()
 	}
@@ -134,8 +135,11 @@ func (p *page) appendHead(b []byte, length int, closing bool) []byte {
 	if p.status == 503 {
 		h.Set("Retry-After", "5")
 	}
-	if closing {
+	switch {
+	case closing:
 		h.SetConnectionClose()
+	case p.minor == 0:
+		h.Set("Connection", "keep-alive")
 	}
 	return h.AppendBytes(b)
 }

@@ -61,7 +61,8 @@ func (x *exchange) readHead() *Error {
 }
 
 // awaitTarget reads what the target sends next. The target's time runs from the
-// end of the request: while the client is still uploading it has not begun.
+// end of the request: while the client is still uploading it has not begun, unless
+// the client waits for the target's 100.
 func (x *exchange) awaitTarget() error {
 	timeout := x.svc.TargetTimeout
 	if timeout <= 0 {
@@ -74,7 +75,7 @@ func (x *exchange) awaitTarget() error {
 	for {
 		x.conn.armRead(now, timeout)
 		err := x.down.more()
-		if err == nil || !timedOut(err) || !x.up.running {
+		if err == nil || !timedOut(err) || !x.up.running || x.up.asked.Load() {
 			return err
 		}
 		now = time.Now()
@@ -105,6 +106,9 @@ func (x *exchange) passInterim() *Error {
 	c, res := x.c, &x.c.res
 	if c.req.Minor == 0 || res.Status == 100 && !c.req.Continue {
 		return nil
+	}
+	if res.Status == 100 {
+		x.up.asked.Store(false)
 	}
 	c.out = appendStatusLine(c.out[:0], res)
 	c.out = res.AppendKept(c.out, keepFromTarget)
@@ -239,10 +243,17 @@ func (x *exchange) pass(head, piece []byte, wrap bool) *Error {
 	}
 	head = strconv.AppendInt(head, int64(len(piece)), 16)
 	head = append(head, "\r\n"...)
-	head = append(head, piece...)
-	head = append(head, "\r\n"...)
-	return x.toClient(head, nil)
+	if len(piece) <= joinBelow {
+		head = append(head, piece...)
+		return x.toClient(append(head, lineEnd...), nil)
+	}
+	if err := x.toClient(head, piece); err != nil {
+		return err
+	}
+	return x.toClient(lineEnd, nil)
 }
+
+var lineEnd = []byte("\r\n")
 
 // awaitBody reads more of the response's body. A body of known length makes
 // progress or is given up; a stream may be silent for as long as a tunnel.

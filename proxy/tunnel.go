@@ -21,6 +21,7 @@ type tunnel struct {
 	ending atomic.Bool  // a drain wants it to end
 
 	frames frames // of what the target sends; owner: toClient
+	early  []byte // what the client sent with its head; owner: toTarget
 	up     bodyReader
 	down   *bodyReader
 }
@@ -41,10 +42,8 @@ func (x *exchange) switchProtocols() *Error {
 	x.down.consume(res.Len())
 	t := &tunnel{client: &c.socket, target: x.conn, idle: x.settings.TunnelTimeout, down: &x.down}
 	t.up.init(&c.socket)
-	if early := c.buffered(); len(early) > 0 {
-		t.up.have = copy(t.up.space(), early)
-		c.read = c.have
-	}
+	t.early = c.buffered()
+	c.read = c.have
 	// From here on the tunnel itself notices that the client leaves, and a
 	// half-closed connection still carries the other half.
 	if !c.unwatch(x.conn) || !x.conn.carry(t) {
@@ -101,10 +100,13 @@ func (t *tunnel) abort() {
 // toTarget moves what the client sends.
 func (t *tunnel) toTarget() {
 	defer t.up.discard()
-	for {
-		if b := t.up.bytes(); len(b) > 0 {
+	for b := t.early; ; b = t.up.bytes() {
+		if len(b) > 0 {
 			t.target.armWrite(time.Now(), tunnelWrite)
 			if _, err := t.target.Write(b); err != nil {
+				if timedOut(err) {
+					_ = t.target.Close() // half a message went out
+				}
 				return
 			}
 			t.up.discard()
@@ -130,15 +132,14 @@ const tunnelWrite = 30 * time.Second
 func (t *tunnel) toClient() {
 	defer t.down.discard()
 	for {
-		if b := t.down.bytes(); len(b) > 0 {
-			t.frames.walk(b)
+		if b := t.follow(t.down.bytes()); len(b) > 0 {
 			t.client.armWrite(time.Now(), tunnelWrite)
 			if _, err := t.client.Write(b); err != nil {
 				_ = t.client.Close()
 				return
 			}
-			t.down.discard()
 		}
+		t.down.discard()
 		if t.ending.Load() && (t.frames.between() || t.frames.closed) {
 			t.sayGoodbye()
 			return
@@ -161,6 +162,16 @@ func (t *tunnel) toClient() {
 	}
 }
 
+// follow walks what the target sent, and cuts what comes behind the frame at which
+// the tunnel is to end.
+func (t *tunnel) follow(b []byte) []byte {
+	if t.ending.Load() {
+		return b[:t.frames.walkOut(b)]
+	}
+	t.frames.walk(b)
+	return b
+}
+
 // halfClosed is how long the client may stay silent once the target is done.
 const halfClosed = 30 * time.Second
 
@@ -180,8 +191,9 @@ func (t *tunnel) patience() time.Duration {
 func (t *tunnel) read(r *bodyReader, s *socket) error {
 	for {
 		t.arm(s)
-		if t.ending.Load() && r == t.down {
-			t.arm(s) // end may have set its deadline just before we set ours
+		if r == t.down && t.ending.Load() || r == &t.up && t.half.Load() {
+			s.readBy = time.Time{} // the other set a deadline, perhaps just before ours
+			t.arm(s)
 		}
 		err := r.more()
 		if err == nil {

@@ -23,6 +23,7 @@ type upload struct {
 	halt    atomic.Bool   // written by stop, before it wakes run
 	ended   atomic.Int64  // Unix nanoseconds; when the body was complete, 0 before
 	err     *Error        // why run gave up; valid once done is closed
+	asked   atomic.Bool   // the client waits for a 100: its silence is not its fault
 }
 
 // begin takes what has arrived of the body, before anything else can end the
@@ -83,6 +84,7 @@ func (u *upload) start(x *exchange) {
 	u.running, u.err = true, nil
 	u.ended.Store(0)
 	u.halt.Store(false)
+	u.asked.Store(x.c.req.Continue && len(u.first) == 0)
 	u.done = make(chan struct{})
 	u.reader.init(&x.c.socket)
 	if rest := x.c.buffered(); len(rest) > 0 { // a chunk's line that is incomplete
@@ -135,9 +137,13 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 			return u.clientFailed(errUploadStopped)
 		}
 		if err := u.reader.more(); err != nil {
+			if timedOut(err) && u.asked.Load() && !u.halt.Load() {
+				continue
+			}
 			return u.clientFailed(err)
 		}
 		u.consumed = true
+		u.asked.Store(false)
 	}
 }
 

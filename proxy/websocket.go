@@ -17,21 +17,34 @@ const opClose = 0x8
 // walk follows b.
 func (f *frames) walk(b []byte) {
 	for len(b) > 0 {
-		if f.left > 0 {
-			n := min(f.left, int64(len(b)))
-			f.left -= n
-			b = b[n:]
-			continue
-		}
-		n := copy(f.head[f.have:f.need()], b)
-		f.have += n
-		b = b[n:]
-		if f.have == f.need() {
-			f.left = max(f.length(), 0)
-			f.closed = f.closed || f.head[0]&0x0f == opClose
-			f.have = 0
-		}
+		b = b[f.step(b):]
 	}
+}
+
+// walkOut follows b up to the end of the frame that it is in, and returns how far
+// that is: 0 if it is between two frames, len(b) if the frame does not end in b.
+func (f *frames) walkOut(b []byte) (n int) {
+	for n < len(b) && !f.between() {
+		n += f.step(b[n:])
+	}
+	return n
+}
+
+// step follows a piece of b: of a frame's head or of its payload.
+func (f *frames) step(b []byte) int {
+	if f.left > 0 {
+		n := min(f.left, int64(len(b)))
+		f.left -= n
+		return int(n)
+	}
+	n := copy(f.head[f.have:f.need()], b)
+	f.have += n
+	if f.have == f.need() {
+		f.left = max(f.length(), 0)
+		f.closed = f.closed || f.head[0]&0x0f == opClose
+		f.have = 0
+	}
+	return n
 }
 
 // need is how long the head is, as far as its bytes say.
