@@ -80,88 +80,58 @@ func (k Kind) cuttable() bool {
 	return false
 }
 
-// kindOf classifies a field name; the switch on the length makes a name cost
-// one or two comparisons.
-//
-//nolint:funlen,gocyclo // A table: one line a name.
+// named is a field name that has a kind.
+type named struct {
+	name string // lower case
+	kind Kind
+}
+
+// knownNames holds the names by their length, so that a name costs one or two
+// comparisons.
+var knownNames = byLength(
+	named{"te", TE},
+	named{"host", Host},
+	named{"proxy", HopByHop}, // httpoxy: HTTP_PROXY to CGI-like targets
+	named{"expect", Expect},
+	named{"upgrade", Upgrade},
+	named{"trailer", Trailer},
+	named{"forwarded", ForwardedOther},
+	named{"x-real-ip", ForwardedOther},
+	named{"user-agent", UserAgent},
+	named{"connection", Connection},
+	named{"keep-alive", HopByHop},
+	named{"content-type", ContentType},
+	named{"x-request-id", RequestID},
+	named{"content-length", ContentLength},
+	named{"http2-settings", HopByHop},
+	named{"x-request-start", RequestStart},
+	named{"proxy-connection", HopByHop},
+	named{"transfer-encoding", TransferEncoding},
+	named{"sec-websocket-key", SecWebSocketKey},
+	named{"proxy-authenticate", HopByHop},
+	named{"proxy-authorization", HopByHop},
+)
+
+func byLength(list ...named) (t [20][]named) {
+	for _, n := range list {
+		t[len(n.name)] = append(t[len(n.name)], n)
+	}
+	return t
+}
+
+const forwardedPrefix = "x-forwarded-"
+
+// kindOf classifies a field name.
 func kindOf(name []byte) Kind {
-	switch len(name) {
-	case 2:
-		if equalFold(name, "te") {
-			return TE
-		}
-	case 4:
-		if equalFold(name, "host") {
-			return Host
-		}
-	case 5:
-		if equalFold(name, "proxy") { // httpoxy: HTTP_PROXY to CGI-like targets
-			return HopByHop
-		}
-	case 6:
-		if equalFold(name, "expect") {
-			return Expect
-		}
-	case 7:
-		switch {
-		case equalFold(name, "upgrade"):
-			return Upgrade
-		case equalFold(name, "trailer"):
-			return Trailer
-		}
-	case 9:
-		if equalFold(name, "forwarded") || equalFold(name, "x-real-ip") {
-			return ForwardedOther
-		}
-	case 10:
-		switch {
-		case equalFold(name, "connection"):
-			return Connection
-		case equalFold(name, "keep-alive"):
-			return HopByHop
-		case equalFold(name, "user-agent"):
-			return UserAgent
-		}
-	case 12:
-		switch {
-		case equalFold(name, "content-type"):
-			return ContentType
-		case equalFold(name, "x-request-id"):
-			return RequestID
-		}
-	case 14:
-		switch {
-		case equalFold(name, "content-length"):
-			return ContentLength
-		case equalFold(name, "http2-settings"):
-			return HopByHop
-		}
-	case 15:
-		if equalFold(name, "x-request-start") {
-			return RequestStart
-		}
-	case 16:
-		if equalFold(name, "proxy-connection") {
-			return HopByHop
-		}
-	case 17:
-		switch {
-		case equalFold(name, "transfer-encoding"):
-			return TransferEncoding
-		case equalFold(name, "sec-websocket-key"):
-			return SecWebSocketKey
-		}
-	case 18:
-		if equalFold(name, "proxy-authenticate") {
-			return HopByHop
-		}
-	case 19:
-		if equalFold(name, "proxy-authorization") {
-			return HopByHop
+	if len(name) < len(knownNames) {
+		for i := range knownNames[len(name)] {
+			if n := &knownNames[len(name)][i]; equalFold(name, n.name) {
+				return n.kind
+			}
 		}
 	}
-	if len(name) > len("x-forwarded-") && equalFold(name[:len("x-forwarded-")], "x-forwarded-") {
-		return forwardedKind(name[len("x-forwarded-"):])
+	if len(name) > len(forwardedPrefix) && equalFold(name[:len(forwardedPrefix)], forwardedPrefix) {
+		return forwardedKind(name[len(forwardedPrefix):])
 	}
 	return Other
 }
