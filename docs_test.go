@@ -121,6 +121,27 @@ func TestDocs_nameEveryErrorCode(t *testing.T) {
 	}
 }
 
+func TestDocs_nameEveryCounter(t *testing.T) {
+	data, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	eachNode(t, "proxy/counters.go", func(where string, n ast.Node) {
+		lit, ok := n.(*ast.BasicLit)
+		if !ok || !strings.HasPrefix(lit.Value, `"upfront_`) {
+			return
+		}
+		found = true
+		if name := strings.Trim(lit.Value, `"`); !strings.Contains(string(data), "`"+name) {
+			t.Errorf("%s: docs/operations.md does not name the counter %s", where, name)
+		}
+	})
+	if !found {
+		t.Error("proxy/counters.go has no counter")
+	}
+}
+
 func TestDocs_nameEveryCall(t *testing.T) {
 	data, err := os.ReadFile("docs/control-api.md")
 	if err != nil {
