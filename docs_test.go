@@ -186,7 +186,7 @@ func TestDocs_namedFlagsExist(t *testing.T) {
 	}
 }
 
-// flagNames returns the names that the calls of StringVar and its like declare.
+// flagNames returns the names of the flags that are declared.
 func flagNames(t *testing.T, patterns ...string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{"help": true}
@@ -197,10 +197,17 @@ func flagNames(t *testing.T, patterns ...string) map[string]bool {
 				return
 			}
 			method, ok := call.Fun.(*ast.SelectorExpr)
-			if !ok || !strings.HasSuffix(strings.TrimSuffix(method.Sel.Name, "P"), "Var") {
+			if !ok {
 				return
 			}
-			if name, ok := call.Args[1].(*ast.BasicLit); ok {
+			at := 1 // of StringVar(&f.host, "host", …) and its like
+			switch {
+			case method.Sel.Name == "Func":
+				at = 0
+			case !strings.HasSuffix(strings.TrimSuffix(method.Sel.Name, "P"), "Var"):
+				return
+			}
+			if name, ok := call.Args[at].(*ast.BasicLit); ok {
 				names[strings.Trim(name.Value, `"`)] = true
 			}
 		})
