@@ -35,6 +35,10 @@ type admission struct {
 	served   chan struct{}  // one element a served connection
 	refused  chan struct{}  // one element a connection being refused
 	sessions sync.WaitGroup // of both kinds
+
+	mu     sync.Mutex
+	silent map[net.Conn]bool // guarded by mu; served, and nothing was asked yet
+	ending bool              // guarded by mu
 }
 
 func newAdmission(ln *Listener, log *zap.Logger) *admission {
@@ -42,6 +46,7 @@ func newAdmission(ln *Listener, log *zap.Logger) *admission {
 		ln: ln, log: log,
 		served:  make(chan struct{}, maxConnections),
 		refused: make(chan struct{}, maxRefusals),
+		silent:  make(map[net.Conn]bool),
 	}
 }
 
@@ -75,6 +80,31 @@ func (a *admission) Close() error { return a.ln.Close() }
 
 // Addr is the address of the socket.
 func (a *admission) Addr() net.Addr { return a.ln.Addr() }
+
+// observe is the ConnState of the http.Server.
+func (a *admission) observe(conn net.Conn, state http.ConnState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(a.silent, conn)
+	case a.ending:
+		conn.Close()
+	default:
+		a.silent[conn] = true
+	}
+}
+
+// end closes the connections on which nothing was asked yet: net/http would wait
+// seconds for them to ask.
+func (a *admission) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ending = true
+	for conn := range a.silent {
+		conn.Close()
+	}
+}
 
 // wait returns when every connection that came in is closed.
 func (a *admission) wait() { a.sessions.Wait() }

@@ -166,7 +166,7 @@ func start(t *testing.T, o Options) *running {
 // too long on macOS.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "upfront") //nolint:usetesting // see above
+	folder, err := os.MkdirTemp("", "upfront")
 	if err != nil {
 		t.Fatal(err)
 	}

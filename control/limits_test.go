@@ -197,7 +197,10 @@ func TestServer_Serve_letsRunningCallsFinish(t *testing.T) {
 	waitFor(t, "call", entered)
 	s.stop()
 	eventually(t, "end of accepting", func() bool {
-		_, err := net.Dial("unix", s.socket)
+		conn, err := net.Dial("unix", s.socket)
+		if err == nil {
+			conn.Close()
+		}
 		return err != nil
 	})
 	close(leave)
@@ -206,6 +209,28 @@ func TestServer_Serve_letsRunningCallsFinish(t *testing.T) {
 	}
 	if err := waitFor(t, "end of Serve", s.ended); err != nil {
 		t.Errorf("Serve: got %v, want nil", err)
+	}
+}
+
+func TestServer_Serve_doesNotWaitForTheSilent(t *testing.T) {
+	s := start(t, Options{Registry: &fakeRegistry{}, ShutdownTimeout: time.Hour, RequestTimeout: time.Hour})
+	conn := s.dial(t)
+	// Connections are accepted in order, so that the first one is served too.
+	if status, _ := s.ask(t, "GET", "/v1/version", ""); status != http.StatusOK {
+		t.Fatalf("got %d, want 200", status)
+	}
+	s.stop()
+	// net/http itself gives a silent connection five seconds.
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			t.Errorf("Serve: got %v, want nil", err)
+		}
+	case <-time.After(4 * time.Second):
+		t.Error("Serve waits for a connection that asks nothing")
+	}
+	if answer, err := io.ReadAll(conn); err != nil || len(answer) > 0 {
+		t.Errorf("got %q, %v, want a close", answer, err)
 	}
 }
 

@@ -110,8 +110,11 @@ func New(o Options) *Server {
 
 // Serve answers the calls that arrive at ln until ctx ends or Close is called;
 // then it stops accepting, lets running calls finish for ShutdownTimeout, cancels
-// what is left, and returns nil when every call and connection is over. It closes
-// ln. An error means that ln failed.
+// what is left, and returns nil when every connection is closed. It closes ln. An
+// error means that ln failed.
+//
+// A call that goes on although it was canceled, as a drain does, is its
+// registry's to end: Serve does not hold up the end of the program for it.
 func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	if !s.begin() {
 		return ln.Close()
@@ -121,6 +124,7 @@ func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	defer cancel()
 	admission := newAdmission(ln, s.log)
 	h := s.httpServer(calls)
+	h.ConnState = admission.observe
 	failed := make(chan error, 1)
 	go func() {
 		failed <- h.Serve(admission)
@@ -133,6 +137,7 @@ func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	case <-ctx.Done():
 	case <-s.closing:
 	}
+	admission.end()
 	s.end(h, cancel)
 	admission.wait()
 	for range failed { // what it has to say now is that it was closed
