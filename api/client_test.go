@@ -40,7 +40,7 @@ func startSocket(t *testing.T, answer http.HandlerFunc) *Client {
 func socketPath(t *testing.T) string {
 	t.Helper()
 	// The path of t.TempDir is too long for a socket on macOS.
-	folder, err := os.MkdirTemp("", "upfront") //nolint:usetesting // see above
+	folder, err := os.MkdirTemp("", "upfront")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,7 @@ func parseTargets(addresses, weights []string) ([]api.Target, error) {
 	for _, text := range weights {
 		address, number, found := cutLast(text, "=")
 		weight, err := strconv.Atoi(number)
-		if !found || err != nil {
+		if !found || err != nil || weight < 1 {
 			return nil, wrong("--weight", "--weight %q is not HOST:PORT=N, such as web-1:3000=2", text)
 		}
 		if !setWeight(targets, address, weight) {

@@ -50,6 +50,7 @@ func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
 	}{
 		{"web", "Error: no target given: name at least one, such as --target web-1:3000\n"},
 		{"web --target a:1 --weight a:1", "Error: --weight \"a:1\" is not HOST:PORT=N, such as web-1:3000=2\n"},
+		{"web --target a:1 --weight a:1=0", "Error: --weight \"a:1=0\" is not HOST:PORT=N, such as web-1:3000=2\n"},
 		{"web --target a:1 --weight b:1=2", "Error: --weight \"b:1=2\" names a target that --target does not\n"},
 		{"web --target a:1 --health-check-header X", "Error: --health-check-header \"X\" is not 'Name: value'\n"},
 		{"", "Error: deploy takes one service, got 0 arguments: proxyctl deploy SERVICE --target HOST:PORT [flags]\nRun 'proxyctl deploy --help' for usage.\n"},

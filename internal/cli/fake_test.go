@@ -38,7 +38,7 @@ type daemon struct {
 func startDaemon(t *testing.T, answer http.HandlerFunc) *daemon {
 	t.Helper()
 	// The path of t.TempDir is too long for a socket on macOS.
-	folder, err := os.MkdirTemp("", "upfront") //nolint:usetesting // see above
+	folder, err := os.MkdirTemp("", "upfront")
 	if err != nil {
 		t.Fatal(err)
 	}

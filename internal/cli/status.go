@@ -73,7 +73,7 @@ func (s *session) writeStatus(status api.Status) {
 	line("state", state)
 	t.write(s.out, "")
 	for _, problem := range problems(status) {
-		fmt.Fprintf(s.out, "%s  %s\n", s.out.paint(red, "problem"), strings.ReplaceAll(problem, "\n", "\n         "))
+		fmt.Fprintf(s.out, "%s    %s\n", s.out.paint(red, "problem"), strings.ReplaceAll(problem, "\n", "\n           "))
 	}
 	for _, service := range status.Services {
 		fmt.Fprintln(s.out)
@@ -112,8 +112,8 @@ func (s *session) writeService(service api.ServiceInfo) {
 // targetRow is one target: its three facts, its load, and its last probe.
 func (s *session) targetRow(target api.TargetInfo) []cell {
 	health := healthCell(target.Health)
-	if since := age(s.Now(), target.Since); since != "" {
-		health.text += " since " + since
+	if !target.Since.IsZero() {
+		health.text += " for " + span(s.Now().Sub(target.Since))
 	}
 	facts := "weight " + strconv.Itoa(target.Weight) + ", " + strconv.FormatInt(target.InFlight, 10) + " in flight"
 	if target.Draining {
