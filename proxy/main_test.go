@@ -21,7 +21,10 @@ import (
 	"upfront/service"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// fasthttp's clock for the Date line runs as long as the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+}
 
 // fixedRoutes sends every request to one service.
 type fixedRoutes struct {
@@ -40,6 +43,7 @@ type rig struct {
 	svc    *service.Service
 	addr   string
 	log    *lineBuffer
+	panics uint64 // that the test provokes
 }
 
 type lineBuffer struct {
@@ -104,14 +108,48 @@ func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Rout
 		defer stop()
 		_ = r.server.Shutdown(end)
 		if svc != nil {
-			for _, target := range svc.Pool.Targets() {
-				target.Close()
-			}
+			r.settle(svc)
 		}
 		cancel()
 		running.Wait()
+		if got := r.server.counters.Panics.Load(); got != r.panics {
+			t.Errorf("got %d panics, want %d", got, r.panics)
+		}
 	})
 	return r
+}
+
+// settle checks that every exchange gave back what it held, and closes the
+// targets.
+func (r *rig) settle(svc *service.Service) {
+	for _, target := range svc.Pool.Targets() {
+		if n := target.InFlight(); n != 0 {
+			r.t.Errorf("target %s has %d requests in flight at the end", target.Address(), n)
+		}
+		target.Close()
+		transport := target.Transport().(*transport)
+		transport.mu.Lock()
+		if n := len(transport.open); n != 0 {
+			r.t.Errorf("target %s has %d connections open at the end", target.Address(), n)
+		}
+		transport.mu.Unlock()
+	}
+}
+
+// eventually polls until ok holds; what names it when it does not.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("it never came to be that %s", what)
+		}
+	}
 }
 
 func (r *rig) dial() net.Conn {
@@ -221,4 +259,96 @@ func answering(t *testing.T, raw string) *rawTarget {
 
 func ok(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: text/plain\r\n\r\n%s", len(body), body)
+}
+
+// wire is a client that is scripted by the byte.
+type wire struct {
+	net.Conn
+	r *bufio.Reader
+	t *testing.T
+}
+
+func (r *rig) wire() *wire {
+	r.t.Helper()
+	conn := r.dial()
+	return &wire{Conn: conn, r: bufio.NewReader(conn), t: r.t}
+}
+
+func (w *wire) send(raw ...string) {
+	w.t.Helper()
+	for _, part := range raw {
+		if _, err := io.WriteString(w, part); err != nil {
+			w.t.Fatalf("send: %v", err)
+		}
+	}
+}
+
+// receive reads one response, the body included.
+func (w *wire) receive(method string) (*http.Response, string) {
+	w.t.Helper()
+	res, err := http.ReadResponse(w.r, &http.Request{Method: method})
+	if err != nil {
+		w.t.Fatalf("read response: %v", err)
+	}
+	return res, bodyOf(w.t, res)
+}
+
+// head reads the head of a response, interim ones included, as it came.
+func (w *wire) head() string {
+	w.t.Helper()
+	head, err := readHead(w.r)
+	if err != nil {
+		w.t.Fatalf("read head: %v (got %q)", err, head)
+	}
+	return head
+}
+
+// exactly reads what must come next.
+func (w *wire) exactly(want string) {
+	w.t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(w.r, got); err != nil {
+		w.t.Fatalf("got %q, want %q: %v", got[:n], want, err)
+	}
+	if string(got) != want {
+		w.t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// ends checks that the connection ends here, cleanly or not.
+func (w *wire) ends(clean bool) {
+	w.t.Helper()
+	rest, err := io.ReadAll(w.r)
+	if len(rest) > 0 {
+		w.t.Fatalf("got %q, want the end of the connection", rest)
+	}
+	if clean != (err == nil) {
+		w.t.Fatalf("connection ended with %v, want clean: %v", err, clean)
+	}
+}
+
+// closeWrite half-closes.
+func (w *wire) closeWrite() { _ = w.Conn.(*net.TCPConn).CloseWrite() }
+
+// reset closes with a RST.
+func (w *wire) reset() {
+	_ = w.Conn.(*net.TCPConn).SetLinger(0)
+	_ = w.Close()
+}
+
+// httpTarget is a target of package net/http.
+func httpTarget(t *testing.T, handler http.HandlerFunc) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: handler}
+	var running sync.WaitGroup
+	running.Go(func() { _ = server.Serve(ln) })
+	t.Cleanup(func() {
+		_ = server.Close()
+		running.Wait()
+	})
+	return ln.Addr().String()
 }
