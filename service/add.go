@@ -14,7 +14,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 		return nil, err
 	}
 	req = req.WithDefaults()
-	if _, err := addable(r.world.Load().entries, name, req.Target); err != nil {
+	if _, err := addable(r.world.Load(), name, req.Target); err != nil {
 		return nil, err
 	}
 	report := reporter(progress)
@@ -49,8 +49,8 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 	}
 	waited, switched, err := trial{
 		name: name, timeout: req.DeployTimeout.Std(), enter: enter,
-		want: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
-			spec, err := addable(entries, name, req.Target)
+		want: func(w *world) (api.Spec, []api.Target, error) {
+			spec, err := addable(w, name, req.Target)
 			return spec, []api.Target{req.Target}, err
 		},
 	}.run(ctx, r, report)
@@ -63,8 +63,8 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 
 // addable returns the spec that a new target of the service has to follow, or
 // why it cannot join.
-func addable(entries map[string]*entry, name string, target api.Target) (api.Spec, error) {
-	e := entries[name]
+func addable(w *world, name string, target api.Target) (api.Spec, error) {
+	e := w.entries[name]
 	switch {
 	case e == nil:
 		return api.Spec{}, notFound(name)

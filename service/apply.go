@@ -27,7 +27,8 @@ type Declared struct {
 // services that the socket owns, and changes nothing. It returns every problem,
 // joined.
 func (r *Registry) Check(declared []Declared) error {
-	return check(r.world.Load().entries, declared)
+	_, err := check(r.world.Load().entries, declared)
+	return err
 }
 
 // Apply makes declared what the config file owns, all of it or, on any error,
@@ -44,7 +45,8 @@ func (r *Registry) Check(declared []Declared) error {
 //     file names none.
 func (r *Registry) Apply(declared []Declared) error {
 	return r.commit(func(d *draft) error {
-		if err := check(d.entries, declared); err != nil {
+		declared, err := check(d.entries, declared)
+		if err != nil {
 			return err
 		}
 		named := make(map[string]bool, len(declared))
@@ -63,7 +65,7 @@ func (r *Registry) Apply(declared []Declared) error {
 			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
 		}
 		for _, want := range declared {
-			if err := r.declare(d, want.withDefaults()); err != nil {
+			if err := r.declare(d, want); err != nil {
 				return err
 			}
 		}
@@ -97,13 +99,14 @@ func (r *Registry) declare(d *draft, want Declared) error {
 	return d.put(next)
 }
 
-// check returns every reason why declared cannot be applied to entries, joined.
-func check(entries map[string]*entry, declared []Declared) error {
+// check returns declared in its normal form, or every reason why it cannot be
+// applied to entries, joined.
+func check(entries map[string]*entry, declared []Declared) ([]Declared, error) {
 	var problems []error
 	seen := make(map[string]bool, len(declared))
 	for _, want := range declared {
 		if seen[want.Name] {
-			problems = append(problems, declaredError(want.Name, fmt.Errorf("is declared twice: keep one of them")))
+			problems = append(problems, declaredError(want.Name, errors.New("is declared twice: keep one of them")))
 		}
 		seen[want.Name] = true
 	}
@@ -116,47 +119,48 @@ func check(entries map[string]*entry, declared []Declared) error {
 			owners[at] = name
 		}
 	}
+	normal := make([]Declared, 0, len(declared))
 	for _, want := range declared {
-		if err := want.validate(); err != nil {
+		want, err := want.normal()
+		if err != nil {
 			problems = append(problems, declaredError(want.Name, err))
 			continue
 		}
-		for _, at := range routes(want.Spec.WithDefaults()) {
+		for _, at := range routes(want.Spec) {
 			if other, taken := owners[at]; taken && other != want.Name {
 				problems = append(problems, declaredError(want.Name, conflictError(other, at)))
 				break
 			}
 			owners[at] = want.Name
 		}
+		normal = append(normal, want)
 	}
-	return errors.Join(problems...)
+	return normal, errors.Join(problems...)
 }
 
 func declaredError(name string, err error) error { return fmt.Errorf("service %q: %w", name, err) }
 
-func (d Declared) validate() error {
+// normal validates d and returns it with its defaults; its name in any case.
+func (d Declared) normal() (Declared, error) {
 	if err := api.ValidateName(d.Name); err != nil {
-		return err
+		return d, err
 	}
 	if d.Targets != nil {
-		return d.asDeploy().Validate()
+		if err := api.ValidateTargets(d.Targets); err != nil {
+			return d, err
+		}
 	}
-	return errors.Join(d.Spec.Validate(), api.RollbackRequest{
-		DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout,
-	}.Validate())
-}
-
-// asDeploy is the deploy that would do what the file asks for.
-func (d Declared) asDeploy() api.DeployRequest {
-	return api.DeployRequest{
-		Spec: d.Spec, Targets: d.Targets, DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout,
+	timeouts := api.RollbackRequest{DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout}
+	if err := timeouts.Validate(); err != nil {
+		return d, err
 	}
-}
-
-func (d Declared) withDefaults() Declared {
-	full := d.asDeploy().WithDefaults()
+	spec, err := normalSpec(d.Spec)
+	if err != nil {
+		return d, err
+	}
+	timeouts = timeouts.WithDefaults()
 	return Declared{
-		Name: d.Name, Spec: full.Spec, Targets: full.Targets,
-		DeployTimeout: full.DeployTimeout, DrainTimeout: full.DrainTimeout,
-	}
+		Name: d.Name, Spec: spec, Targets: api.DeployRequest{Targets: d.Targets}.WithDefaults().Targets,
+		DeployTimeout: timeouts.DeployTimeout, DrainTimeout: timeouts.DrainTimeout,
+	}, nil
 }

@@ -25,12 +25,16 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 	if err := req.Validate(); err != nil {
 		return nil, err
 	}
+	spec, err := normalSpec(req.Spec)
+	if err != nil {
+		return nil, err
+	}
 	req = req.WithDefaults()
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede,
-		set: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
-			spec, err := deployable(entries, name, req.Spec)
-			return spec, req.Targets, err
+		set: func(w *world) (api.Spec, []api.Target, error) {
+			effective, err := deployable(w, name, spec)
+			return effective, req.Targets, err
 		},
 	}, progress)
 }
@@ -44,8 +48,8 @@ func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRe
 	req = req.WithDefaults()
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout,
-		set: func(entries map[string]*entry) (api.Spec, []api.Target, error) {
-			e := entries[name]
+		set: func(w *world) (api.Spec, []api.Target, error) {
+			e := w.entries[name]
 			switch {
 			case e == nil:
 				return api.Spec{}, nil, notFound(name)
@@ -55,7 +59,7 @@ func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRe
 				return api.Spec{}, nil, failure(api.CodeNoPrevious, "",
 					"service %q has no previous targets to roll back to: deploy them with proxyctl deploy", name)
 			}
-			spec, err := deployable(entries, name, e.previous.Spec)
+			spec, err := deployable(w, name, e.previous.Spec)
 			return spec, e.previous.Targets, err
 		},
 	}, progress)
@@ -66,13 +70,13 @@ type replacement struct {
 	name          string
 	deploy, drain api.Duration
 	supersede     bool
-	set           func(map[string]*entry) (api.Spec, []api.Target, error)
+	set           func(*world) (api.Spec, []api.Target, error)
 }
 
 func (r *Registry) replace(ctx context.Context, p replacement, report reporter) (*api.Result, error) {
 	// Judged before it queues, so that a wrong request fails at once and cannot
 	// supersede a right one.
-	if _, _, err := p.set(r.world.Load().entries); err != nil {
+	if _, _, err := p.set(r.world.Load()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -122,13 +126,13 @@ func (r *Registry) succeed(cur *entry, name string, spec api.Spec, members []*me
 
 // deployable returns the spec that a deploy of name has to follow, or why there
 // cannot be one.
-func deployable(entries map[string]*entry, name string, asked api.Spec) (api.Spec, error) {
+func deployable(w *world, name string, asked api.Spec) (api.Spec, error) {
 	spec := asked
-	if e := entries[name]; e != nil && e.declared != nil {
+	if e := w.entries[name]; e != nil && e.declared != nil {
 		if e.fixed() {
 			return spec, ownedTargets(name)
 		}
 		spec = e.declared.Spec
 	}
-	return spec, conflict(entries, name, spec)
+	return spec, w.conflict(name, spec)
 }

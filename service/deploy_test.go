@@ -394,3 +394,30 @@ func TestRegistry_Rollback_thereAndBack(t *testing.T) {
 	wantCode(t, err, api.CodeUnhealthy)
 	wantTargets(t, r, "web", v2)
 }
+
+func TestRegistry_Match_pathOfTwoReadings(t *testing.T) {
+	r := newTestRegistry(t)
+	public, admin := startApp(t, 200), startApp(t, 200)
+	mustDeploy(t, r, "public", quick("a.example.com"), public)
+	spec := quick("a.example.com")
+	spec.PathPrefixes = []string{"/admin"}
+	mustDeploy(t, r, "admin", spec, admin)
+	for path, want := range map[string]string{
+		"/":                 "public",
+		"/admin/x":          "admin",
+		"/a/../b":           "public", // both readings are of one route
+		"/public/../admin":  "",
+		"/%61dmin":          "",
+		"//admin":           "",
+		"/admin/../../etc":  "",
+		"/admin%2f..%2fsub": "public",
+	} {
+		got := ""
+		if svc, _, ok := r.Match([]byte("a.example.com"), []byte(path)); ok {
+			got = svc.Name
+		}
+		if got != want {
+			t.Errorf("match %s: got %q, want %q", path, got, want)
+		}
+	}
+}

@@ -115,7 +115,7 @@ func at(apps ...*app) []api.Target {
 func request(spec api.Spec, apps ...*app) api.DeployRequest {
 	return api.DeployRequest{
 		Spec: spec, Targets: at(apps...),
-		DeployTimeout: api.Duration(patience), DrainTimeout: api.Duration(time.Second),
+		DeployTimeout: api.Duration(patience), DrainTimeout: api.Duration(200 * time.Millisecond),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/route"
 )
 
 // Options of a Registry.
@@ -47,7 +48,7 @@ func New(o Options) (*Registry, error) {
 		o.Logger = zap.NewNop()
 	}
 	r := &Registry{options: o, logger: o.Logger, crew: newCrew()}
-	r.world.Store(&world{entries: map[string]*entry{}})
+	r.world.Store(&world{entries: map[string]*entry{}, owners: map[route.Route]string{}})
 	if err := r.restore(); err != nil {
 		return nil, err
 	}
@@ -74,6 +75,9 @@ func (r *Registry) Run(ctx context.Context) error {
 func (r *Registry) Match(host, path []byte) (svc *Service, prefix string, ok bool) {
 	table := r.world.Load().table
 	if table == nil {
+		return nil, "", false
+	}
+	if !table.Agrees(host, path) {
 		return nil, "", false
 	}
 	return table.Match(host, path)

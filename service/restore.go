@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -47,10 +48,13 @@ func (r *Registry) restore() error {
 // the others alone.
 func (r *Registry) revive(d *draft, rec record) error {
 	if d.entries[rec.Name] != nil {
-		return fmt.Errorf("it is there twice")
+		return errors.New("it is there twice")
 	}
-	spec := rec.Spec.WithDefaults()
-	if err := conflict(d.entries, rec.Name, spec); err != nil {
+	spec, err := normalSpec(rec.Spec)
+	if err != nil {
+		return err
+	}
+	if err := d.asWorld().conflict(rec.Name, spec); err != nil {
 		return err
 	}
 	targets := api.DeployRequest{Targets: rec.Targets}.WithDefaults().Targets

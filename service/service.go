@@ -56,21 +56,6 @@ func newService(name string, spec api.Spec, members []*member, gate *Gate) *Serv
 	}
 }
 
-// routes returns every route of spec, which has its defaults.
-func routes(spec api.Spec) []route.Route {
-	hosts := spec.Hosts
-	if len(hosts) == 0 {
-		hosts = []string{""}
-	}
-	all := make([]route.Route, 0, len(hosts)*len(spec.PathPrefixes))
-	for _, host := range hosts {
-		for _, prefix := range spec.PathPrefixes {
-			all = append(all, route.Route{Host: host, PathPrefix: prefix})
-		}
-	}
-	return all
-}
-
 // targets returns the addresses and weights of the service's targets.
 func (s *Service) targets() []api.Target {
 	all := make([]api.Target, len(s.members))

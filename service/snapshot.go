@@ -31,22 +31,23 @@ var errLater = errors.New("written by a later version")
 func encodeState(w *world) []byte {
 	size := 256
 	for _, name := range w.names {
-		size += len(w.entries[name].record) + 2
+		size += len(w.entries[name].record) + len(",\n")
 	}
-	services := make([]byte, 0, size)
-	services = append(services, "[\n"...)
+	out := make([]byte, 0, size)
+	out = fmt.Appendf(out, `{"version":%d,"checksum":"`, api.StateVersion)
+	sumAt := len(out)
+	out = append(out, make([]byte, hex.EncodedLen(sha256.Size))...)
+	out = append(out, `","services":`...)
+	start := len(out)
+	out = append(out, "[\n"...)
 	for i, name := range w.names {
 		if i > 0 {
-			services = append(services, ",\n"...)
+			out = append(out, ",\n"...)
 		}
-		services = append(services, w.entries[name].record...)
+		out = append(out, w.entries[name].record...)
 	}
-	services = append(services, "\n]"...)
-
-	out := make([]byte, 0, size+len(services))
-	out = fmt.Appendf(out, `{"version":%d,"checksum":"%s","services":`,
-		api.StateVersion, checksum(api.StateVersion, services))
-	out = append(out, services...)
+	out = append(out, "\n]"...)
+	copy(out[sumAt:], checksum(api.StateVersion, out[start:]))
 	return append(out, "}\n"...)
 }
 

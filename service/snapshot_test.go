@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -214,52 +215,73 @@ func TestNew_laterVersionIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestRegistry_restore_cutAnywhere: never a crash, never a silent empty start.
-func TestRegistry_restore_cutAnywhere(t *testing.T) {
-	path, data := stored(t, 2)
+// Never a crash, never a silent empty start: a cut file is either refused as a
+// whole, or says the same.
+func TestDecodeState_cutAnywhere(t *testing.T) {
+	_, data := stored(t, 2)
 	for cut := range len(data) {
-		clean(t, path)
-		write(t, path, data[:cut])
-		write(t, path+".bak", data)
-		names, status := restart(t, path)
-		whole := cut >= len(data)-1 // all but the last newline
-		if len(names) != 2 || (status.Problem == "") != whole {
-			t.Fatalf("cut at %d with a backup: got %v, %+v", cut, names, status)
+		_, err := decodeState(data[:cut])
+		whole := cut == len(data)-1 // all but the last newline
+		if (err == nil) != whole || errors.Is(err, errLater) {
+			t.Fatalf("cut at %d: got %v", cut, err)
 		}
-		if cut%7 != 0 {
-			continue
-		}
-		clean(t, path)
-		write(t, path, data[:cut])
-		if names, status := restart(t, path); len(names) < 2 && status.Problem == "" {
-			t.Fatalf("cut at %d without a backup: got %v, %+v", cut, names, status)
+		for _, rec := range salvage(data[:cut]).records {
+			if !strings.HasPrefix(rec.Name, "service-") || len(rec.Targets) != 1 {
+				t.Fatalf("cut at %d: salvaged %+v", cut, rec)
+			}
 		}
 	}
 }
 
-func TestRegistry_restore_flippedBytes(t *testing.T) {
-	path, data := stored(t, 3)
-	random := rand.New(rand.NewPCG(1, 2))
-	runs := 500
-	if testing.Short() {
-		runs = 100
+func TestDecodeState_flippedBytes(t *testing.T) {
+	_, data := stored(t, 3)
+	good, err := decodeState(data)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for run := range runs {
-		bad := slices.Clone(data)
-		for range 1 + random.IntN(3) {
-			bad[random.IntN(len(bad))] ^= byte(1 + random.IntN(255))
+	random := rand.New(rand.NewPCG(1, 2))
+	for run := range 5000 {
+		bad := flipped(data, random)
+		c, err := decodeState(bad)
+		if errors.Is(err, errLater) {
+			t.Fatalf("run %d: a flipped byte made it a later version", run)
 		}
+		if err == nil && !reflect.DeepEqual(c, good) {
+			t.Fatalf("run %d: damage was believed: %+v", run, c)
+		}
+		for _, rec := range salvage(bad).records {
+			if !slices.ContainsFunc(good.records, func(o record) bool { return reflect.DeepEqual(o, rec) }) {
+				t.Fatalf("run %d: salvaged what was never there: %+v", run, rec)
+			}
+		}
+	}
+}
+
+func flipped(data []byte, random *rand.Rand) []byte {
+	bad := slices.Clone(data)
+	for range 1 + random.IntN(3) {
+		bad[random.IntN(len(bad))] ^= byte(1 + random.IntN(255))
+	}
+	return bad
+}
+
+func TestRegistry_restore_cutOrFlipped(t *testing.T) {
+	path, data := stored(t, 3)
+	random := rand.New(rand.NewPCG(3, 4))
+	for run := range 60 {
+		bad := flipped(data, random)
+		if run%2 == 0 {
+			bad = data[:random.IntN(len(data)-1)]
+		}
+		backup := run%4 < 2
 		clean(t, path)
 		write(t, path, bad)
-		if run%2 == 0 {
+		if backup {
 			write(t, path+".bak", data)
 		}
 		names, status := restart(t, path)
-		if status.Problem == "" && len(names) != 3 {
-			t.Fatalf("run %d: a silent loss: got %v, %+v", run, names, status)
-		}
-		if run%2 == 0 && len(names) != 3 {
-			t.Fatalf("run %d: got %v, %+v, want everything from the backup", run, names, status)
+		if len(names) != 3 && (status.Problem == "" || backup) {
+			t.Fatalf("run %d: got %v, %+v", run, names, status)
 		}
 	}
 }

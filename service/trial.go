@@ -20,7 +20,7 @@ type trial struct {
 	timeout time.Duration
 	// want returns what to probe, judged against the entries of the moment. It
 	// is asked before probing, and again under the lock before publishing.
-	want func(map[string]*entry) (api.Spec, []api.Target, error)
+	want func(*world) (api.Spec, []api.Target, error)
 	// enter makes the healthy members part of the draft.
 	enter func(*draft, api.Spec, []*member) error
 }
@@ -43,7 +43,7 @@ func (t trial) run(ctx context.Context, r *Registry, report reporter) (waited, s
 func (t trial) attempt(ctx context.Context, r *Registry, start time.Time, timeout <-chan time.Time, report reporter) (
 	waited, switched time.Duration, err error,
 ) {
-	spec, targets, err := t.want(r.world.Load().entries)
+	spec, targets, err := t.want(r.world.Load())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -63,7 +63,7 @@ func (t trial) attempt(ctx context.Context, r *Registry, start time.Time, timeou
 		if ctx.Err() != nil {
 			return left(ctx, t.name)
 		}
-		now, _, err := t.want(d.entries)
+		now, _, err := t.want(d.asWorld())
 		if err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type world struct {
 	table   *route.Table[*Service]
 	entries map[string]*entry
 	names   []string // of entries, sorted
+	owners  map[route.Route]string
 }
 
 // entry is what the registry knows of one service. Immutable once published: a
@@ -48,13 +49,17 @@ type draft struct {
 	renamed bool // names have to be sorted again
 	changed bool // the state file has to be written
 	names   []string
-	then    []func() // run under the lock once the draft is published
-	instead []func() // run under the lock when it is not
+	owners  map[route.Route]string // names by route
+	then    []func()               // run under the lock once the draft is published
+	instead []func()               // run under the lock when it is not
 }
 
 func (w *world) draft() *draft {
-	return &draft{entries: maps.Clone(w.entries), names: w.names}
+	return &draft{entries: maps.Clone(w.entries), names: w.names, owners: maps.Clone(w.owners)}
 }
+
+// asWorld is the draft as it stands, for those that judge.
+func (d *draft) asWorld() *world { return &world{entries: d.entries, names: d.names, owners: d.owners} }
 
 // put sets the entry of e.live's name.
 func (d *draft) put(e *entry) error {
@@ -67,11 +72,30 @@ func (d *draft) put(e *entry) error {
 	d.renamed = d.renamed || !known
 	d.changed = d.changed || !known || string(old.record) != string(record)
 	e.record = record
+	if known {
+		d.release(old)
+	}
 	d.entries[name] = e
+	for _, at := range e.live.routes {
+		d.owners[at] = name
+	}
 	return nil
 }
 
+// release gives the routes of e free, but for those that another service has
+// taken over in this draft.
+func (d *draft) release(e *entry) {
+	for _, at := range e.live.routes {
+		if d.owners[at] == e.live.Name {
+			delete(d.owners, at)
+		}
+	}
+}
+
 func (d *draft) remove(name string) {
+	if e := d.entries[name]; e != nil {
+		d.release(e)
+	}
 	delete(d.entries, name)
 	d.renamed, d.changed = true, true
 }
@@ -85,7 +109,7 @@ func (d *draft) otherwise(f func()) { d.instead = append(d.instead, f) }
 
 // finish returns the world that d describes.
 func (d *draft) finish() (*world, error) {
-	w := &world{entries: d.entries, names: d.names}
+	w := &world{entries: d.entries, names: d.names, owners: d.owners}
 	if d.renamed {
 		w.names = slices.Sorted(maps.Keys(d.entries))
 	}
@@ -102,24 +126,4 @@ func (d *draft) finish() (*world, error) {
 	}
 	w.table = table
 	return w, nil
-}
-
-// conflict returns an error when a service other than name has one of the
-// routes of spec.
-func conflict(entries map[string]*entry, name string, spec api.Spec) error {
-	wanted := make(map[route.Route]bool)
-	for _, at := range routes(spec) {
-		wanted[at] = true
-	}
-	for other, e := range entries {
-		if other == name {
-			continue
-		}
-		for _, at := range e.live.routes {
-			if wanted[at] {
-				return conflictError(other, at)
-			}
-		}
-	}
-	return nil
 }
