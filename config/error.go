@@ -60,3 +60,9 @@ func (e Errors) Unwrap() []error {
 	}
 	return all
 }
+
+// Mistake returns a mistake that was found after Parse, such as a service that
+// cannot be applied, with its excerpt.
+func Mistake(path string, text []byte, line, column int, message string) *Error {
+	return newSource(path, text).errorAt(place{line, column}, message)
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"upfront/control"
+)
+
+// listenAll binds the addresses where clients arrive; all of them or none.
+func listenAll(ctx context.Context, addresses []string) (all []net.Listener, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(all)
+		}
+	}()
+	for _, address := range addresses {
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		if err != nil {
+			return all, listenError(address, err)
+		}
+		all = append(all, ln)
+	}
+	return all, nil
+}
+
+func listenError(address string, err error) error {
+	advice := "choose another address with --http"
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		advice = "run as root, give the program CAP_NET_BIND_SERVICE, use a systemd socket, or choose a port from 1024 on with --http"
+	case errors.Is(err, syscall.EADDRINUSE):
+		advice = "stop the program that has the port, or choose another address with --http"
+	}
+	return fmt.Errorf("listen on %q: %w: %s", address, cause(err), advice)
+}
+
+// cause is the error below what net wraps around it, which repeats the address.
+func cause(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, ln := range listeners {
+		_ = ln.Close() // it serves nothing
+	}
+}
+
+// listenControl makes the control socket, or takes the one that was passed.
+func listenControl(passed *net.UnixListener, s settings) (*control.Listener, error) {
+	if passed != nil {
+		return control.Adopt(passed, s.group)
+	}
+	return control.Listen(control.SocketOptions{Path: s.socket, Group: s.group})
+}
+
+// names of the listeners as status shows them.
+func names(listeners []net.Listener) []string {
+	all := make([]string, len(listeners))
+	for i, ln := range listeners {
+		all[i] = "http://" + ln.Addr().String()
+	}
+	return all
+}
