@@ -30,6 +30,12 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	binFolder = dir
+	// A program with the race detector waits for a second at its end otherwise,
+	// which every proxyctl would cost us.
+	if err := os.Setenv("GORACE", "atexit_sleep_ms=0"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
 

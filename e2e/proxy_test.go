@@ -51,7 +51,7 @@ func launchProxy(t testing.TB, o proxyOptions) *proxy {
 	if o.config != "" {
 		args = append(args, "--config", o.config)
 	}
-	p.process = start(t, proxydCommand(t, args))
+	p.process = start(t, exec.Command(program(t, "proxyd"), args...))
 	p.drainStdout()
 	return p
 }
@@ -69,14 +69,6 @@ func newProxy(t testing.TB, o proxyOptions) *proxy {
 		t.Fatal(err)
 	}
 	return p
-}
-
-// proxydCommand is a proxyd that goes on after a data race, which fails the test.
-func proxydCommand(t testing.TB, args []string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(program(t, "proxyd"), args...)
-	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=0")
-	return cmd
 }
 
 // shortFolder is a new folder whose path is short enough for a unix socket.

@@ -147,6 +147,7 @@ func (t *story) swap(ctx context.Context) error {
 	}
 	t.killed = time.Now()
 	t.apps[0].kill()
+	t.out.detail("waited for v2, switched, let v1 finish, and moved its WebSockets after " + drainTimeout.String())
 	t.out.step("kill", "app v1, with SIGKILL, the moment proxyctl returned", 0)
 	if err := wait(ctx, t.calm); err != nil {
 		return err
