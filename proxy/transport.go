@@ -81,8 +81,9 @@ func (t *transport) newConn() *targetConn {
 
 // dial connects conn. It gives up when ctx ends.
 func (t *transport) dial(ctx context.Context, conn *targetConn) error {
-	// KeepAlive costs four system calls a connection; tunnels switch it on.
-	dialer := net.Dialer{Timeout: max(t.connectTimeout(), 0), KeepAlive: -1}
+	// TCP keep-alive stays on: a stream or a tunnel may be silent for an hour, and
+	// a target whose machine is gone would never say so.
+	dialer := net.Dialer{Timeout: max(t.connectTimeout(), 0)}
 	c, err := dialer.DialContext(ctx, "tcp", t.address)
 	if err != nil {
 		return err
