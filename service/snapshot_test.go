@@ -240,7 +240,7 @@ func TestDecodeState_flippedBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	for run := range 5000 {
+	for run := range 1000 {
 		bad := flipped(data, random)
 		c, err := decodeState(bad)
 		if errors.Is(err, errLater) {

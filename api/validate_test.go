@@ -1,0 +1,212 @@
+package api
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParseAddress(t *testing.T) {
+	for _, test := range []struct{ in, want string }{
+		{"web-1:3000", "web-1:3000"},
+		{"web_1", "web_1:80"},
+		{"10.0.0.1:080", "10.0.0.1:80"},
+		{"[::1]:3000", "[::1]:3000"},
+		{"[fe80::1%eth0]", "[fe80::1%eth0]:80"},
+		{"app.internal.:65535", "app.internal.:65535"},
+		{"", ""},
+		{":3000", ""},
+		{"::1", ""},
+		{"[::1", ""},
+		{"[::1]3000", ""},
+		{"[::1]:", ""},
+		{"[1.2.3.4]:80", ""},
+		{"web:", ""},
+		{"web:0", ""},
+		{"web:65536", ""},
+		{"web:+80", ""},
+		{"web:http", ""},
+		{"http://web:80", ""},
+		{"web/path:80", ""},
+		{"a b:80", ""},
+		{"a..b:80", ""},
+	} {
+		got, err := ParseAddress(test.in)
+		if got != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("ParseAddress(%q): got %q, %v, want %q", test.in, got, err, test.want)
+		}
+		if err != nil {
+			wantInvalid(t, test.in, err, "--target")
+		}
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for _, test := range []struct {
+		in        string
+		low, high int
+	}{
+		{"200", 200, 200},
+		{"200-399", 200, 399},
+		{"100-599", 100, 599},
+		{"", 0, 0},
+		{"99", 0, 0},
+		{"600", 0, 0},
+		{"399-200", 0, 0},
+		{"200-", 0, 0},
+		{"-200", 0, 0},
+		{"2xx", 0, 0},
+		{"+20", 0, 0},
+	} {
+		low, high, err := ParseStatus(test.in)
+		if low != test.low || high != test.high || (err == nil) != (test.low != 0) {
+			t.Errorf("ParseStatus(%q): got %d, %d, %v, want %d, %d", test.in, low, high, err, test.low, test.high)
+		}
+	}
+}
+
+func TestValidateName(t *testing.T) {
+	for _, good := range []string{"web", "a", "App_1.staging-2", strings.Repeat("a", MaxNameLength)} {
+		if err := ValidateName(good); err != nil {
+			t.Errorf("%q: got %v, want nil", good, err)
+		}
+	}
+	for _, bad := range []string{"", "a b", "a/b", "é", "a\n", strings.Repeat("a", MaxNameLength+1)} {
+		wantInvalid(t, bad, ValidateName(bad), "")
+	}
+}
+
+func TestSpec_Validate(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		spec Spec
+		flag string // of the error; "ok" for none
+	}{
+		{"zero", Spec{}, "ok"},
+		{"hosts", Spec{Hosts: []string{"A.example.com.", "*.example.com", "localhost", "127.0.0.1", "[::1]"}}, "ok"},
+		{"empty host", Spec{Hosts: []string{""}}, "--host"},
+		{"host with port", Spec{Hosts: []string{"a.example.com:80"}}, "--host"},
+		{"host with scheme", Spec{Hosts: []string{"http://a.example.com"}}, "--host"},
+		{"bare IPv6", Spec{Hosts: []string{"::1"}}, "--host"},
+		{"star", Spec{Hosts: []string{"*"}}, "--host"},
+		{"inner star", Spec{Hosts: []string{"a.*.com"}}, "--host"},
+		{"not ASCII", Spec{Hosts: []string{"ä.example.com"}}, "--host"},
+		{"host twice", Spec{Hosts: []string{"a.com", "A.com."}}, "--host"},
+		{"prefixes", Spec{PathPrefixes: []string{"/", "api", "/v1/x/"}}, "ok"},
+		{"dot segment", Spec{PathPrefixes: []string{"/a/../b"}}, "--path-prefix"},
+		{"doubled slash", Spec{PathPrefixes: []string{"/a//b"}}, "--path-prefix"},
+		{"encoded slash", Spec{PathPrefixes: []string{"/a%2Fb"}}, "--path-prefix"},
+		{"query", Spec{PathPrefixes: []string{"/a?b"}}, "--path-prefix"},
+		{"prefix twice", Spec{PathPrefixes: []string{"/a", "a/"}}, "--path-prefix"},
+		{"policy", Spec{Policy: "random"}, "--policy"},
+		{"slow start", Spec{SlowStart: -1}, "--slow-start"},
+		{"target timeout off", Spec{TargetTimeout: -1}, "ok"},
+		{"body", Spec{MaxRequestBody: -1}, "--max-request-body"},
+		{"in flight", Spec{MaxInFlight: -1}, "--max-in-flight"},
+		{"check path", Spec{HealthCheck: HealthCheck{Paths: []string{"up"}}}, "--health-check-path"},
+		{"check path with space", Spec{HealthCheck: HealthCheck{Paths: []string{"/u p"}}}, "--health-check-path"},
+		{"check query", Spec{HealthCheck: HealthCheck{Paths: []string{"/up?deep=1"}}}, "ok"},
+		{"check port", Spec{HealthCheck: HealthCheck{Port: 65536}}, "--health-check-port"},
+		{"check host", Spec{HealthCheck: HealthCheck{Host: "a\r\nb"}}, "--health-check-host"},
+		{"check status", Spec{HealthCheck: HealthCheck{Status: "2xx"}}, "--health-check-status"},
+		{"check header", Spec{HealthCheck: HealthCheck{Headers: map[string]string{"a b": "c"}}}, "--health-check-header"},
+		{"check header value", Spec{HealthCheck: HealthCheck{Headers: map[string]string{"a": "b\nc"}}}, "--health-check-header"},
+		{"interval", Spec{HealthCheck: HealthCheck{Interval: -1}}, "--health-check-interval"},
+		{"timeout", Spec{HealthCheck: HealthCheck{Timeout: -1}}, "--health-check-timeout"},
+		{"threshold", Spec{HealthCheck: HealthCheck{HealthyThreshold: -1}}, "--health-check-healthy-threshold"},
+		{"attempts", Spec{HealthCheck: HealthCheck{MaxAttempts: 1001}}, "--health-check-max-attempts"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := test.spec.Validate()
+			if test.flag == "ok" {
+				if err != nil {
+					t.Errorf("got %v, want nil", err)
+				}
+				return
+			}
+			wantInvalid(t, test.name, err, test.flag)
+		})
+	}
+}
+
+func TestValidateTargets(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		targets []Target
+		flag    string
+	}{
+		{"none", nil, "--target"},
+		{"one", []Target{{Address: "a:1"}}, "ok"},
+		{"twice", []Target{{Address: "a"}, {Address: "a:80"}}, "--target"},
+		{"weight", []Target{{Address: "a:1", Weight: -1}}, "--weight"},
+		{"bad", []Target{{Address: "a:1"}, {Address: "b:x"}}, "--target"},
+	} {
+		err := ValidateTargets(test.targets)
+		if test.flag == "ok" {
+			if err != nil {
+				t.Errorf("%s: got %v, want nil", test.name, err)
+			}
+			continue
+		}
+		wantInvalid(t, test.name, err, test.flag)
+	}
+}
+
+func TestRequests_Validate_timeouts(t *testing.T) {
+	target := Target{Address: "a:1"}
+	for flag, err := range map[string]error{
+		"--deploy-timeout": DeployRequest{Targets: []Target{target}, DeployTimeout: -1}.Validate(),
+		"--drain-timeout":  DeployRequest{Targets: []Target{target}, DrainTimeout: -1}.Validate(),
+		"--max-pause":      PauseRequest{MaxPause: -1}.Validate(),
+		"--message":        StopRequest{Message: strings.Repeat("a", 64<<10+1)}.Validate(),
+		"--target":         RemoveRequest{Target: "a:b"}.Validate(),
+	} {
+		wantInvalid(t, flag, err, flag)
+	}
+	for name, err := range map[string]error{
+		"add": AddRequest{Target: target}.Validate(), "remove": RemoveRequest{}.Validate(),
+		"drain": DrainRequest{}.Validate(), "rollback": RollbackRequest{}.Validate(),
+	} {
+		if err != nil {
+			t.Errorf("%s: got %v, want nil", name, err)
+		}
+	}
+}
+
+func TestDeployRequest_WithDefaults(t *testing.T) {
+	in := DeployRequest{
+		Spec:    Spec{Hosts: []string{"A.Example.com."}, PathPrefixes: []string{"api/"}, TargetTimeout: -1},
+		Targets: []Target{{Address: "web"}},
+	}
+	got := in.WithDefaults()
+	want := DeployRequest{
+		Spec: Spec{
+			Hosts: []string{"a.example.com"}, PathPrefixes: []string{"/api"}, TargetTimeout: -1,
+			Policy: PolicyRoundRobin,
+			HealthCheck: HealthCheck{
+				Paths: []string{"/up"}, Interval: Duration(1e9), Timeout: Duration(5e9),
+				HealthyThreshold: 1, MaxAttempts: 3, Status: "200-299",
+			},
+		},
+		Targets:       []Target{{Address: "web:80", Weight: 1}},
+		DeployTimeout: Duration(30e9), DrainTimeout: Duration(30e9),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if again := got.WithDefaults(); !reflect.DeepEqual(again, got) {
+		t.Errorf("twice: got %+v, want %+v", again, got)
+	}
+	if in.Spec.Hosts[0] != "A.Example.com." || in.Targets[0].Address != "web" {
+		t.Error("the request itself was changed")
+	}
+}
+
+func wantInvalid(t *testing.T, what string, err error, flag string) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeInvalid || e.Flag != flag || e.Message == "" {
+		t.Errorf("%s: got %#v, want an invalid error that names %q", what, err, flag)
+	}
+}
