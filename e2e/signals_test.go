@@ -27,7 +27,7 @@ func TestSIGTERM_finishesWhatIsInFlight(t *testing.T) {
 	_, _ = io.WriteString(idle.c, "GET / HTTP/1.1\r\nHost: app.test\r\n\r\n")
 	idle.expect(t, 200)
 	slow := dialProxy(t, p)
-	_, _ = io.WriteString(slow.c, "POST /echo HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nfirst")
+	_, _ = io.WriteString(slow.c, "POST /echo HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
 	streams := make(chan *load.Report, 1)
 	go func() {
 		// One stream each, under way when the signal comes.
@@ -50,7 +50,7 @@ func TestSIGTERM_finishesWhatIsInFlight(t *testing.T) {
 	if rest, err := io.ReadAll(idle.r); err != nil || len(rest) > 0 {
 		t.Errorf("idle connection at SIGTERM: %q, %v, want a clean end", rest, err)
 	}
-	_, _ = io.WriteString(slow.c, "later")
+	_, _ = io.WriteString(slow.c, "5\r\nlater\r\n0\r\n\r\n")
 	if resp := slow.expect(t, 200); !resp.Close {
 		t.Errorf("answer to a request in flight at SIGTERM has no Connection: close: %v", resp.Header)
 	}
