@@ -25,13 +25,13 @@ func (e usageError) Unwrap() error { return e.error }
 // build makes the parts and wires them, in the order in which they need each
 // other. Nothing runs yet, but the listeners are bound: what cannot work fails
 // here.
-func build(ctx context.Context, s system, o options) (d *daemon, err error) {
+func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 	start, err := readStartFile(o)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	now := resolve(o, start.file)
-	d = &daemon{level: zap.NewAtomicLevel(), notify: newNotifier(s, os.Getpid()), startedAt: time.Now()}
+	d := &daemon{level: zap.NewAtomicLevel(), notify: newNotifier(s, os.Getpid()), startedAt: time.Now()}
 	setLevel(d.level, now.logLevel)
 	d.log = newLogger(s.stderr, d.level)
 	sockets, err := passedListeners(s)
