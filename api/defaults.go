@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -46,13 +47,7 @@ func (h HealthCheck) WithDefaults() HealthCheck {
 	if len(h.Paths) == 0 {
 		h.Paths = []string{DefaultHealthPath}
 	}
-	if h.Headers != nil {
-		headers := make(map[string]string, len(h.Headers))
-		for name, value := range h.Headers {
-			headers[name] = value
-		}
-		h.Headers = headers
-	}
+	h.Headers = maps.Clone(h.Headers)
 	if h.Interval == 0 {
 		h.Interval = DefaultHealthInterval
 	}

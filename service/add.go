@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // Add joins one more target to a service once it is healthy. A target that is
@@ -57,6 +58,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 	if err != nil {
 		return nil, err
 	}
+	r.logger.Info("Target was added", logfield.Service(name), logfield.Target(req.Target.Address))
 	result.Waited, result.Switched = api.Duration(waited), api.Duration(switched)
 	return result, nil
 }

@@ -61,6 +61,7 @@ func (r *Registry) Apply(declared []Declared) error {
 			if e.declared != nil {
 				drain = e.declared.DrainTimeout
 			}
+			r.leave(d, e.live.members)
 			r.forget(d, e)
 			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
 		}

@@ -326,3 +326,40 @@ func serveOne(r *Registry) bool {
 	}
 	return false
 }
+
+func TestRegistry_Pause_waitsForTargetsThatAreLeaving(t *testing.T) {
+	r := newTestRegistry(t)
+	mustDeploy(t, r, "web", quick(), startApp(t, 200))
+	held, err := r.published("web").Pool.Acquire(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draining, done := make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	next := startApp(t, 200)
+	go func() {
+		req := request(quick(), next)
+		req.DrainTimeout = api.Duration(patience)
+		_, err := r.Deploy(context.Background(), "web", req, func(p api.Progress) {
+			if p.Phase == phaseDraining {
+				once.Do(func() { close(draining) })
+			}
+		})
+		done <- err
+	}()
+	<-draining
+	released := false
+	_, err = r.Pause(t.Context(), "web", api.PauseRequest{DrainTimeout: api.Duration(patience)}, func(p api.Progress) {
+		if !released && len(p.Targets) == 2 {
+			released = true
+			held.Release()
+		}
+	})
+	if err != nil || !released {
+		t.Errorf("pause: got %v, released %v, want it to wait for the old target", err, released)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	eventually(t, "nobody is leaving", func() bool { return len(r.leaving.of("web")) == 0 })
+}

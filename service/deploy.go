@@ -3,7 +3,10 @@ package service
 import (
 	"context"
 
+	"go.uber.org/zap"
+
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // Deploy replaces the whole set of targets of a service, and its spec, once the
@@ -95,6 +98,7 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 			next, replaced := r.succeed(d.entries[p.name], p.name, spec, members)
 			old, result.Targets = replaced, next.live.targets()
 			next.endPending(d)
+			r.leave(d, old)
 			return d.put(next)
 		},
 	}.run(ctx, r, report)
@@ -102,8 +106,10 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 		return nil, err
 	}
 	r.turns.leave(own)
+	r.logger.Info("Service was deployed", logfield.Service(p.name),
+		logfield.Duration(waited), zap.Int("targets", len(result.Targets)))
 	result.Waited, result.Switched = api.Duration(waited), api.Duration(switched)
-	result.Drained = retire(old, p.drain.Std(), report)
+	result.Drained = r.retire(old, p.drain.Std(), report)
 	return result, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // Pause holds new requests of a service and waits until nothing is in flight.
@@ -19,7 +20,7 @@ func (r *Registry) Pause(_ context.Context, name string, req api.PauseRequest, p
 	if err != nil {
 		return nil, err
 	}
-	drained := quiet(live, p, req.DrainTimeout.Std(), false, progress)
+	drained := r.quiet(live, p, req.DrainTimeout.Std(), false, progress)
 	return &api.Result{Service: name, Targets: live.targets(), Drained: drained}, nil
 }
 
@@ -35,7 +36,7 @@ func (r *Registry) Stop(_ context.Context, name string, req api.StopRequest, pro
 	if err != nil {
 		return nil, err
 	}
-	drained := quiet(live, p, req.DrainTimeout.Std(), true, progress)
+	drained := r.quiet(live, p, req.DrainTimeout.Std(), true, progress)
 	return &api.Result{Service: name, Targets: live.targets(), Drained: drained}, nil
 }
 
@@ -65,13 +66,16 @@ func (r *Registry) setGate(name string, state api.GateState) (live *Service, p *
 		})
 		return d.put(next)
 	})
+	if err == nil {
+		r.logger.Info("Service gate changed", logfield.Service(name), logfield.State(live.Gate.State().String()))
+	}
 	return live, p, err
 }
 
-// quiet waits until the targets are idle, timeout has passed or phase p of the
+// quiet waits until the targets, and those that are leaving, are idle, timeout has passed or phase p of the
 // gate is over. Only while p lasts may it cut: after a resume, what is in flight
 // is new.
-func quiet(live *Service, p *phase, timeout time.Duration, cut bool, report reporter) []api.Drained {
+func (r *Registry) quiet(live *Service, p *phase, timeout time.Duration, cut bool, report reporter) []api.Drained {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	watching := make(chan struct{})
@@ -83,7 +87,7 @@ func quiet(live *Service, p *phase, timeout time.Duration, cut bool, report repo
 		case <-ctx.Done():
 		}
 	}()
-	drained := together(live.members, report, func(m *member) api.Drained {
+	drained := together(append(r.leaving.of(live.Name), live.members...), report, func(m *member) api.Drained {
 		start := time.Now()
 		out := api.Drained{Target: m.spec.Address}
 		idle := m.target.WaitIdle(ctx)

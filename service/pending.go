@@ -47,7 +47,9 @@ func (p *pending) run(ctx context.Context) {
 		case <-p.changed:
 		case <-tick.C:
 		case <-timer.C:
-			p.complain(fmt.Sprintf("the old targets stay: %s", unhealthy(p.fresh, p.deploy)))
+			if not := unready(p.fresh); len(not) > 0 {
+				p.complain(fmt.Sprintf("the old targets stay: %s", unhealthy(not, p.deploy)))
+			}
 		case <-p.over:
 			discard(p.fresh)
 			return
@@ -80,6 +82,7 @@ func (p *pending) publish() bool {
 		next.pending, next.problem = nil, ""
 		next.live = newService(p.name, cur.live.spec, p.members, cur.live.Gate)
 		old = without(cur.live.members, p.members)
+		p.registry.leave(d, old)
 		return d.put(next)
 	})
 	if err != nil {
@@ -89,7 +92,7 @@ func (p *pending) publish() bool {
 		return false
 	}
 	p.registry.logger.Info("Targets of the config file are live", logfield.Service(p.name))
-	retire(old, p.drain, nil)
+	p.registry.retire(old, p.drain, nil)
 	return true
 }
 
@@ -168,6 +171,7 @@ func (r *Registry) settle(d *draft, next *entry, want []api.Target, deploy, drai
 		return
 	}
 	next.live = newService(live.Name, live.spec, set, live.Gate)
+	r.leave(d, without(live.members, set))
 	d.after(func() {
 		for _, m := range fresh {
 			m.start()
@@ -181,7 +185,7 @@ func (r *Registry) retireLater(members []*member, drain time.Duration) {
 	if len(members) == 0 {
 		return
 	}
-	work := func(context.Context) { retire(members, drain, nil) }
+	work := func(context.Context) { r.retire(members, drain, nil) }
 	if !r.crew.start(work) {
 		discard(members) // proxyd is stopping: its own shutdown drains
 	}

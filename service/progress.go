@@ -59,16 +59,3 @@ func together(members []*member, report reporter, work func(*member) api.Drained
 		}
 	}
 }
-
-// retire stops the probes of members that no version of a service has any more,
-// empties them within timeout and closes their connections.
-func retire(members []*member, timeout time.Duration, report reporter) []api.Drained {
-	for _, m := range members {
-		m.cancel()
-	}
-	return together(members, report, func(m *member) api.Drained {
-		drained := m.drain(timeout)
-		m.discard()
-		return drained
-	})
-}

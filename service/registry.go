@@ -34,6 +34,7 @@ type Registry struct {
 	logger  *zap.Logger
 	crew    *crew
 	turns   turns
+	leaving leaving
 	store   *store // nil without a state file
 
 	world atomic.Pointer[world] // written by commit

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"upfront/api"
+	"upfront/internal/logfield"
 )
 
 // Remove takes one target, or the whole service when the request names none, out
@@ -37,12 +38,14 @@ func (r *Registry) Remove(ctx context.Context, name string, req api.RemoveReques
 		}
 		if req.Target == "" {
 			old = cur.live.members
+			r.leave(d, old)
 			r.forget(d, cur)
 			return nil
 		}
 		m := cur.live.member(req.Target)
 		rest := slices.DeleteFunc(slices.Clone(cur.live.members), func(o *member) bool { return o == m })
 		old = []*member{m}
+		r.leave(d, old)
 		next := cur.clone()
 		next.live = newService(name, cur.live.spec, rest, cur.live.Gate)
 		result.Targets = next.live.targets()
@@ -53,7 +56,12 @@ func (r *Registry) Remove(ctx context.Context, name string, req api.RemoveReques
 		return nil, err
 	}
 	r.turns.leave(own)
-	result.Drained = retire(old, req.DrainTimeout.Std(), report)
+	if req.Target == "" {
+		r.logger.Info("Service was removed", logfield.Service(name))
+	} else {
+		r.logger.Info("Target was removed", logfield.Service(name), logfield.Target(req.Target))
+	}
+	result.Drained = r.retire(old, req.DrainTimeout.Std(), report)
 	return result, nil
 }
 
@@ -113,6 +121,9 @@ func (r *Registry) Drain(_ context.Context, name string, req api.DrainRequest, p
 			return nil, targetNotFound(name, req.Target)
 		}
 		members = []*member{m}
+	}
+	for _, m := range members {
+		r.logger.Info("Target is drained", logfield.Service(name), logfield.Target(m.spec.Address))
 	}
 	drained := together(members, progress, func(m *member) api.Drained { return m.drain(req.DrainTimeout.Std()) })
 	return &api.Result{Service: name, Targets: live.targets(), Drained: drained}, nil

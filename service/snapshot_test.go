@@ -219,7 +219,7 @@ func TestNew_laterVersionIsLeftAlone(t *testing.T) {
 // whole, or says the same.
 func TestDecodeState_cutAnywhere(t *testing.T) {
 	_, data := stored(t, 2)
-	for cut := range len(data) {
+	for cut := range data {
 		_, err := decodeState(data[:cut])
 		whole := cut == len(data)-1 // all but the last newline
 		if (err == nil) != whole || errors.Is(err, errLater) {
@@ -246,7 +246,7 @@ func TestDecodeState_flippedBytes(t *testing.T) {
 		if errors.Is(err, errLater) {
 			t.Fatalf("run %d: a flipped byte made it a later version", run)
 		}
-		if err == nil && !reflect.DeepEqual(c, good) {
+		if err == nil && (len(c.lost) > 0 || !reflect.DeepEqual(c.records, good.records)) {
 			t.Fatalf("run %d: damage was believed: %+v", run, c)
 		}
 		for _, rec := range salvage(bad).records {

@@ -52,7 +52,13 @@ func openStore(path string) (*store, error) {
 	return &store{path: path, lock: lock, source: sourceNone}, nil
 }
 
-func (s *store) close() { _ = s.lock.Release() } // the end of the process releases it too
+// close gives the file free; nothing is written any more.
+func (s *store) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blocked = errors.New("proxyd is stopping")
+	_ = s.lock.Release() // the end of the process releases it too
+}
 
 func (s *store) status() api.StateStatus {
 	s.mu.Lock()

@@ -94,7 +94,10 @@ func (t trial) await(ctx context.Context, r *Registry, members []*member, change
 		case <-changed:
 		case <-tick.C:
 		case <-timeout:
-			return unhealthy(members, t.timeout)
+			if not := unready(members); len(not) > 0 {
+				return unhealthy(not, t.timeout)
+			}
+			return nil // at the last moment
 		case <-ctx.Done():
 			return left(ctx, t.name)
 		case <-r.crew.ending:
@@ -126,10 +129,11 @@ func unready(members []*member) []*member {
 	return not
 }
 
-// unhealthy is the sentence that a failed deploy ends with.
+// unhealthy is the sentence that a failed deploy ends with; members are those
+// that are not healthy.
 func unhealthy(members []*member, timeout time.Duration) error {
 	var text strings.Builder
-	for i, m := range unready(members) {
+	for i, m := range members {
 		if i == 0 {
 			fmt.Fprintf(&text, "target %s not healthy within --deploy-timeout=%s: last probe: %s",
 				m.spec.Address, timeout, m.lastProbe())

@@ -29,7 +29,9 @@ func Acquire(path string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	for deadline := time.Now().Add(lockPatience); ; time.Sleep(lockInterval) {
+	tick := time.NewTicker(lockInterval)
+	defer tick.Stop()
+	for deadline := time.Now().Add(lockPatience); ; <-tick.C {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return &Lock{file: f}, nil
