@@ -9,15 +9,18 @@ import (
 // MaxNameLength is how many bytes the name of a service may have.
 const MaxNameLength = 128
 
+// MaxWeight is how large the weight of a target may be.
+const MaxWeight = 10_000
+
 // The bounds of what a request may ask for; they catch slips, not wishes.
 const (
-	maxWeight    = 10_000
 	maxThreshold = 1_000
 	maxList      = 1_000
 )
 
 // ValidateName reports whether name can be the name of a service: 1 to 128
-// letters, digits, dots, underscores and dashes. The error is an *Error.
+// letters, digits, dots, underscores and dashes, the first a letter or digit. The
+// error is an *Error.
 func ValidateName(name string) error {
 	if name == "" {
 		return invalid("", "a service needs a name: write proxyctl deploy NAME --target HOST:PORT")
@@ -25,6 +28,9 @@ func ValidateName(name string) error {
 	if len(name) > MaxNameLength {
 		return invalid("", "service name %q is longer than %d bytes: choose a shorter one",
 			name[:32]+"...", MaxNameLength)
+	}
+	if !isAlnum(name[0]) {
+		return invalid("", "service name %q does not start with a letter or a digit: choose another", name)
 	}
 	for _, c := range []byte(name) {
 		if !isAlnum(c) && c != '.' && c != '_' && c != '-' {
@@ -132,13 +138,13 @@ func validatePace(h HealthCheck) error {
 			"health check timeout %s is negative: set --health-check-timeout to something like 5s", h.Timeout)
 	}
 	if h.HealthyThreshold < 0 || h.HealthyThreshold > maxThreshold {
-		return invalid("--health-check-healthy-threshold",
-			"healthy threshold %d is not between 1 and %d: change --health-check-healthy-threshold",
+		return invalid("--healthy-threshold",
+			"healthy threshold %d is not between 1 and %d: change --healthy-threshold",
 			h.HealthyThreshold, maxThreshold)
 	}
 	if h.MaxAttempts < 0 || h.MaxAttempts > maxThreshold {
-		return invalid("--health-check-max-attempts",
-			"max attempts %d is not between 1 and %d: change --health-check-max-attempts", h.MaxAttempts, maxThreshold)
+		return invalid("--max-attempts",
+			"max attempts %d is not between 1 and %d: change --max-attempts", h.MaxAttempts, maxThreshold)
 	}
 	return nil
 }
@@ -187,8 +193,8 @@ func (t Target) Validate() error {
 	if _, err := ParseAddress(t.Address); err != nil {
 		return err
 	}
-	if t.Weight < 0 || t.Weight > maxWeight {
-		return invalid("--weight", "weight %d of target %q is not between 1 and %d", t.Weight, t.Address, maxWeight)
+	if t.Weight < 0 || t.Weight > MaxWeight {
+		return invalid("--weight", "weight %d of target %q is not between 1 and %d", t.Weight, t.Address, MaxWeight)
 	}
 	return nil
 }

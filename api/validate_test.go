@@ -114,8 +114,8 @@ func TestSpec_Validate(t *testing.T) {
 		{"check header value", Spec{HealthCheck: HealthCheck{Headers: map[string]string{"a": "b\nc"}}}, "--health-check-header"},
 		{"interval", Spec{HealthCheck: HealthCheck{Interval: -1}}, "--health-check-interval"},
 		{"timeout", Spec{HealthCheck: HealthCheck{Timeout: -1}}, "--health-check-timeout"},
-		{"threshold", Spec{HealthCheck: HealthCheck{HealthyThreshold: -1}}, "--health-check-healthy-threshold"},
-		{"attempts", Spec{HealthCheck: HealthCheck{MaxAttempts: 1001}}, "--health-check-max-attempts"},
+		{"threshold", Spec{HealthCheck: HealthCheck{HealthyThreshold: -1}}, "--healthy-threshold"},
+		{"attempts", Spec{HealthCheck: HealthCheck{MaxAttempts: 1001}}, "--max-attempts"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			err := test.spec.Validate()

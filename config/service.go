@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -16,20 +17,13 @@ func (d *decoder) services(v value) {
 	}
 }
 
-// serviceNameProblem keeps names to what fits a path of the control socket, a
-// metric label and a log line.
+// serviceNameProblem says what is wrong with a name in the words of a config
+// error.
 func serviceNameProblem(name string) string {
-	if name == "" || len(name) > 100 {
-		return "is not a name of 1 to 100 characters: change it"
+	if api.ValidateName(name) == nil {
+		return ""
 	}
-	for i := range len(name) {
-		c := name[i]
-		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		if !letter && (i == 0 || c != '-' && c != '_' && c != '.') {
-			return "is not a name of letters, digits, dots, dashes and underscores that starts with a letter or digit: change it"
-		}
-	}
-	return ""
+	return fmt.Sprintf("is not a name: write 1 to %d letters, digits, dots, dashes and underscores, the first a letter or digit", api.MaxNameLength)
 }
 
 func (d *decoder) service(f field) {
@@ -161,8 +155,6 @@ func (d *decoder) targets(v value) []api.Target {
 	return all
 }
 
-const maxWeight = 1000
-
 // target reads an address, or a mapping with an address.
 func (d *decoder) target(v value) (api.Target, place) {
 	var target api.Target
@@ -176,7 +168,7 @@ func (d *decoder) target(v value) (api.Target, place) {
 			said, at = true, v.at
 			target.Address = d.targetAddress(v)
 		}},
-		key{"weight", func(v value) { target.Weight = int(d.integer(v, 1, maxWeight)) }},
+		key{"weight", func(v value) { target.Weight = int(d.integer(v, 1, api.MaxWeight)) }},
 	)
 	if !said && len(d.errs) == before {
 		d.failValue(v, "has no address: add address: HOST:PORT")
