@@ -99,13 +99,12 @@ func fieldNameOK(name string) bool {
 
 // statusRange reads one code or a range of codes.
 func (d *decoder) statusRange(v value) string {
-	written, ok := "", false
+	var written string
 	if n, number := v.node.(*ast.IntegerNode); number {
-		written, ok = n.GetToken().Value, true
+		written = n.GetToken().Value
+	} else if text, ok := d.text(v); ok {
+		written = text
 	} else {
-		written, ok = d.text(v)
-	}
-	if !ok {
 		return ""
 	}
 	low, high, isRange := strings.Cut(written, "-")

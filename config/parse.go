@@ -97,8 +97,7 @@ func moveDown(tokens token.Tokens, lines int) {
 
 func syntaxError(src *source, err error) *Error {
 	at, message := place{1, 1}, err.Error()
-	var positioned yaml.Error
-	if errors.As(err, &positioned) {
+	if positioned, ok := errors.AsType[yaml.Error](err); ok {
 		at, message = placeOfToken(positioned.GetToken()), positioned.GetMessage()
 	}
 	if strings.Contains(message, "'\t'") {
@@ -199,7 +198,7 @@ func sections(text []byte) []section {
 	line := 0
 	for rest := range bytes.Lines(text) {
 		line++
-		starts := !bytes.ContainsRune([]byte(" \t\r\n#-]}"), rune(rest[0]))
+		starts := strings.IndexByte(" \t\r\n#-]}", rest[0]) < 0
 		if starts || len(all) == 0 {
 			all = append(all, section{firstLine: line})
 		}

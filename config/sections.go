@@ -212,5 +212,5 @@ func (d *decoder) optionalDuration(v value) api.Duration {
 	if parsed > maxTimeout {
 		return api.Duration(d.positive(v))
 	}
-	return api.Duration(parsed / time.Millisecond * time.Millisecond)
+	return api.Duration(parsed.Truncate(time.Millisecond))
 }

@@ -42,7 +42,7 @@ func startProcess(t *testing.T, prefix string, files []*os.File, args []string) 
 	p.stderr = &buffer{}
 	p.args = append(p.args, args...)
 	script := prefix + ` PROXYD_TEST_PROCESS=1 exec "$0" -test.run='^TestProcess$' -- "$@"`
-	p.cmd = exec.Command("sh", append([]string{"-c", script, os.Args[0]}, p.args...)...) //nolint:noctx // Ended below.
+	p.cmd = exec.Command("sh", append([]string{"-c", script, os.Args[0]}, p.args...)...)
 	p.cmd.Stderr, p.cmd.ExtraFiles = p.stderr, files
 	must(t, p.cmd.Start())
 	p.done, p.cancel = make(chan int, 1), func() {}
@@ -77,10 +77,10 @@ func (p *process) wantsExit(want int) {
 }
 
 func TestProcess_takesSocketsAndTellsTheServiceManager(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // On loopback.
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { _ = ln.Close() }()
-	file, err := ln.(*net.TCPListener).File() //nolint:forcetypeassert // It is one.
+	file, err := ln.(*net.TCPListener).File()
 	must(t, err)
 	defer func() { _ = file.Close() }()
 	manager, path := newManager(t)
@@ -124,7 +124,7 @@ func TestProcess_aSecondSignalEndsItAtOnce(t *testing.T) {
 	defer end()
 	_, err := p.client.Deploy(t.Context(), "web", api.DeployRequest{Targets: []api.Target{{Address: held}}}, nil)
 	must(t, err)
-	conn, err := net.Dial("tcp", strings.TrimPrefix(p.status().Listeners[0], "http://")) //nolint:noctx // On loopback.
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.status().Listeners[0], "http://"))
 	must(t, err)
 	defer func() { _ = conn.Close() }()
 	_, err = conn.Write([]byte("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n"))

@@ -180,8 +180,7 @@ func lastGoodPath(state string) string { return filepath.Join(filepath.Dir(state
 
 // report is an error that says everything that is wrong, with excerpts.
 func report(err error) error {
-	var problems config.Errors
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[config.Errors](err); ok {
 		return errors.New(strings.TrimRight(problems.Report(), "\n"))
 	}
 	return err

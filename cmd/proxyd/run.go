@@ -59,8 +59,7 @@ func run(ctx context.Context, s system) int {
 // fail says what is wrong, for people, before there is a log.
 func fail(s system, err error) int {
 	fmt.Fprintf(s.stderr, "proxyd: %s\n", err)
-	var usage usageError
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailure

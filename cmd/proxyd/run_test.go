@@ -171,7 +171,7 @@ func get(t *testing.T, url string) (int, string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	resp, err := (&http.Client{Transport: transport, Timeout: patience}).Get(url) //nolint:noctx // The client has a timeout.
+	resp, err := (&http.Client{Transport: transport, Timeout: patience}).Get(url)
 	must(t, err)
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
@@ -253,7 +253,7 @@ func TestRun_saysWhichSettingsNeedARestart(t *testing.T) {
 	}
 	code, _ := get(t, p.status().Listeners[0])
 	if code != 431 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(p.status().Listeners[0], "http://")) //nolint:noctx // On loopback.
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.status().Listeners[0], "http://"))
 		must(t, err)
 		defer func() { _ = conn.Close() }()
 		_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n"+strings.Repeat("X: y\r\n", 8)+"\r\n")
@@ -284,7 +284,7 @@ func TestRun_refuses(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.yml")
 	must(t, os.WriteFile(bad, []byte("a: 1\nlog: 2\n"), 0o600))
-	busy, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // On loopback.
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer func() { _ = busy.Close() }()
 	tests := []struct {

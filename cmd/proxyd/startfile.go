@@ -45,7 +45,7 @@ func (s startFile) fallBack(o options, broken error) (startFile, error) {
 	// Where the state is may itself be said by the broken file; then the copy is
 	// looked for in the usual place.
 	path := lastGoodPath(resolve(o, s.file).state)
-	text, err := os.ReadFile(path) //nolint:gosec // It lies beside the state file.
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return s, report(broken)
 	}
