@@ -13,6 +13,8 @@ GOVULNCHECK_VERSION := v1.8.0
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE    ?= upfront:$(VERSION)
+# Of Debian and Alpine, of Fedora, of macOS: the first that is there.
+CA_BUNDLE ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
 FUZZTIME ?= 30s
 COUNT    ?= 1
 BENCH    ?= .
@@ -42,8 +44,13 @@ build: ## Build the programs, static, into bin/
 	done
 
 .PHONY: image
-image: build ## Build the Docker image IMAGE=upfront:VERSION
-	docker build -t '$(IMAGE)' .
+image: build ## Build the Docker image IMAGE=upfront:VERSION, without a network
+	@test -r '$(CA_BUNDLE)' || { echo 'no CA bundle: set CA_BUNDLE=FILE' >&2; exit 1; }
+	@rm -rf bin/image && mkdir -p bin/image/owned bin/image/root/tmp bin/image/root/etc/ssl/certs
+	@chmod 1777 bin/image/root/tmp
+	@cp '$(CA_BUNDLE)' bin/image/root/etc/ssl/certs/ca-certificates.crt
+	@cp bin/proxyd bin/proxyctl bin/image/
+	docker build -t '$(IMAGE)' -f Dockerfile bin/image
 
 ##@ Check
 
