@@ -257,20 +257,6 @@ func TestRegistry_unhealthyTargetLeavesAndComesBack(t *testing.T) {
 	eventually(t, "the target is healthy", func() bool { return health() == "healthy" })
 }
 
-func TestRegistry_failedExchangesAreEvidence(t *testing.T) {
-	r := newTestRegistry(t)
-	a := startApp(t, 200)
-	spec := quick()
-	spec.HealthCheck.Interval = api.Duration(time.Hour)
-	mustDeploy(t, r, "web", spec, a)
-	target := r.published("web").members[0].target
-	a.status.Store(500)
-	for range 3 {
-		target.Failed("connection reset")
-	}
-	eventually(t, "the target is unhealthy", func() bool { return target.Health().String() == "unhealthy" })
-}
-
 func TestRegistry_Deploy_requestsAlwaysFindATarget(t *testing.T) {
 	r := newTestRegistry(t)
 	blue, green := startApp(t, 200), startApp(t, 200)

@@ -68,7 +68,7 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 		SlowStart:   spec.SlowStart.Std(),
 		Health:      initial,
 		Transport:   transport,
-		OnSuspect:   m.monitor.Suspect,
+		OnSuspect:   m.suspect,
 	})
 	return m
 }
@@ -93,6 +93,15 @@ func healthOptions(check api.HealthCheck, address string, initial health.Status)
 		StatusMax:        high,
 		Body:             check.Body,
 		Initial:          initial,
+	}
+}
+
+// suspect hands the evidence of traffic to the monitor, unless no other target
+// could take over: then a doubtful target still serves better than none, and only
+// its probes decide.
+func (m *member) suspect(reason string) {
+	if live := m.registry.published(m.service); live != nil && live.liveBeside(m) {
+		m.monitor.Suspect(reason)
 	}
 }
 

@@ -86,5 +86,10 @@ func (s *Service) live() bool {
 	return false
 }
 
+// liveBeside reports whether a target other than m's takes requests.
+func (s *Service) liveBeside(m *member) bool {
+	return slices.ContainsFunc(s.members, func(o *member) bool { return o != m && o.live() })
+}
+
 // has reports whether m is one of the targets.
 func (s *Service) has(m *member) bool { return slices.Contains(s.members, m) }
