@@ -11,7 +11,10 @@ import (
 func TestTargetDeath_failsNoGET(t *testing.T) {
 	const interval = time.Second
 	p := startProxy(t, proxyOptions{})
-	apps := []*app{startApp(t, "a"), startApp(t, "b"), startApp(t, "c")}
+	var apps []*app
+	for _, version := range []string{"a", "b", "c"} {
+		apps = append(apps, startApp(t, version, "--listen", freeAddress(t)))
+	}
 	p.do(t, "deploy", "web", "--target", apps[0].address, "--target", apps[1].address, "--target", apps[2].address)
 	traffic := startLoad(t, p.address, getModes)
 	waitFor(t, 10*time.Second, "all targets to answer", func() bool { return len(traffic.Report().Versions) == 3 })

@@ -120,8 +120,7 @@ func (e *edge) run(t testing.TB, name string, args ...string) {
 	t.Helper()
 	docker(t, append([]string{"run", "--detach", "--name", name, "--network", e.network, "--tmpfs", "/run", "--tmpfs", "/state"}, args...)...)
 	t.Cleanup(func() {
-		if t.Failed() {
-			text, _ := tryDocker("logs", "--tail", "20", name)
+		if text, err := tryDocker("logs", "--tail", "20", name); t.Failed() && err == nil {
 			t.Logf("%s wrote, at the end:\n%s", name, text)
 		}
 		_, _ = tryDocker("rm", "--force", "--volumes", name)

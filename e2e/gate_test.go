@@ -72,12 +72,12 @@ func TestStop_answersTheMaintenancePageUntilResume(t *testing.T) {
 }
 
 func TestStop_outlivesARestart(t *testing.T) {
-	p := startProxy(t, proxyOptions{})
+	p := startProxy(t, proxyOptions{http: freeAddress(t)})
 	app := startApp(t, "v1")
 	p.do(t, "deploy", "web", "--target", app.address)
 	p.do(t, "stop", "web", "--message", "Closed")
 	p.kill()
-	p = p.restart(t)
+	p = startProxy(t, p.options)
 	if status, body, _ := ask(t, p.address, host, "/"); status != 503 || !strings.Contains(body, "Closed") {
 		t.Errorf("answer after a restart = %d %q, want 503 Closed", status, body)
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -143,6 +145,23 @@ func startApp(t testing.TB, version string, flags ...string) *app {
 	}
 	a.address = address
 	return a
+}
+
+// freeAddress is an address where nobody listens. Its port is below those that
+// systems give to outgoing connections, so that it stays free until it is used.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	for range 100 {
+		address := net.JoinHostPort("127.0.0.1", itoa(20000+rand.IntN(10000)))
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		_ = ln.Close()
+		return address
+	}
+	t.Fatal("found no free port from 20000 to 29999")
+	return ""
 }
 
 // run runs a program to its end.

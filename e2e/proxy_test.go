@@ -107,14 +107,6 @@ func bare(listener string) string {
 	return listener
 }
 
-// restart starts proxyd again with the same port, state and socket.
-func (p *proxy) restart(t testing.TB) *proxy {
-	t.Helper()
-	o := p.options
-	o.http = p.address
-	return startProxy(t, o)
-}
-
 // ctl runs proxyctl.
 func (p *proxy) ctl(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()

@@ -38,17 +38,6 @@ var sicknesses = []sickness{
 	}, []string{"/up"}},
 }
 
-// freeAddress is an address where nobody listens.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = ln.Close() }()
-	return ln.Addr().String()
-}
-
 // deploySick deploys s and checks everything about the refusal.
 func deploySick(t *testing.T, p *proxy, s sickness) {
 	t.Helper()

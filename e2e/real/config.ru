@@ -3,7 +3,10 @@
 # A small Rack app that speaks the language of internal/load/payload: every
 # answer names its version, the request's nonce, its length and its hash.
 require "base64"
-require "digest"
+# Named one by one: the first use of Digest::SHA256 would load it, and threads
+# that do so at once fail.
+require "digest/sha1"
+require "digest/sha2"
 require "rack/utils"
 
 VERSION = ENV.fetch("VERSION", "v1")
@@ -62,14 +65,8 @@ class Echo
     @io = io
   end
 
-  def accept(key)
-    sum = Base64.strict_encode64(Digest::SHA1.digest("#{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-    @io.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
-              "Sec-WebSocket-Accept: #{sum}\r\nX-Version: #{VERSION}\r\n\r\n")
-    @io.flush
-  end
-
-  def run
+  def serve(key)
+    accept(key)
     loop do
       opcode, data = read_frame
       write_frame(opcode == PING ? PONG : opcode, data) unless opcode == PONG
@@ -82,6 +79,13 @@ class Echo
   end
 
   private
+
+  def accept(key)
+    sum = Base64.strict_encode64(Digest::SHA1.digest("#{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+    @io.write("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
+              "Sec-WebSocket-Accept: #{sum}\r\nX-Version: #{VERSION}\r\n\r\n")
+    @io.flush
+  end
 
   def read_frame
     first, second = read(2).unpack("CC")
@@ -121,11 +125,7 @@ def web_socket(env)
 
   env["rack.hijack"].call
   io = env["rack.hijack_io"]
-  Thread.new do
-    echo = Echo.new(io)
-    echo.accept(key)
-    echo.run
-  end
+  Thread.new { Echo.new(io).serve(key) }
   [-1, {}, []]
 end
 
