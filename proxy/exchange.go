@@ -144,7 +144,7 @@ func (x *exchange) ended(op string, cause error) *Error {
 // finish settles the connection to the client and reports whether it can take
 // another request.
 func (x *exchange) finish() bool {
-	if !x.up.finished() {
+	if !x.up.taken() {
 		x.close, x.linger = true, true
 	}
 	x.up.reader.discard()

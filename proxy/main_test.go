@@ -352,3 +352,14 @@ func httpTarget(t *testing.T, handler http.HandlerFunc) string {
 	})
 	return ln.Addr().String()
 }
+
+// next receives from ch what must come.
+func next[T any](t *testing.T, ch <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing came in time")
+	}
+	return v
+}

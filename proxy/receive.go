@@ -164,7 +164,7 @@ func (x *exchange) decideClose(status int) {
 	}
 	// An early refusal: the client should stop sending, and a client that
 	// waited for a 100 may send the body or not.
-	if !x.up.finished() && (status >= 400 || x.c.req.Continue) {
+	if !x.up.taken() && (status >= 400 || x.c.req.Continue) {
 		x.close, x.linger = true, true
 	}
 }

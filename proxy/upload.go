@@ -23,6 +23,7 @@ type upload struct {
 	halt    atomic.Bool   // written by stop, before it wakes run
 	ended   atomic.Int64  // Unix nanoseconds; when the body was complete, 0 before
 	err     *Error        // why run gave up; valid once done is closed
+	whole   atomic.Bool   // the client has sent all of it; written by run
 	asked   atomic.Bool   // the client waits for a 100: its silence is not its fault
 }
 
@@ -55,6 +56,16 @@ func (u *upload) admit(limit int64, announced int64) *Error {
 		return errorTooLarge()
 	}
 	return nil
+}
+
+// taken reports whether the client has nothing of the body left to send. A target
+// answers as soon as it has the last byte, which may be before run knows that the
+// byte was sent.
+func (u *upload) taken() bool {
+	if u.running {
+		return u.whole.Load()
+	}
+	return u.flow.done()
 }
 
 // finished reports whether the body was sent whole.
@@ -120,6 +131,9 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 		}
 		if u.tooLarge() {
 			return errorTooLarge()
+		}
+		if u.flow.done() {
+			u.whole.Store(true)
 		}
 		if keep > 0 {
 			conn.armWrite(time.Now(), x.settings.BodyTimeout)

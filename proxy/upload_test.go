@@ -228,6 +228,21 @@ func TestServer_keepsTheConnectionWhenTheTargetAnswersBeforeItHasRead(t *testing
 	}
 }
 
+func TestServer_keepsTheConnectionAfterARefusalOfAWholeBody(t *testing.T) {
+	addr := httpTarget(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(422)
+	})
+	r := newRig(t, Settings{}, newService(addr))
+	w := r.wire()
+	for range 50 {
+		w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n", string(payload(20_000)))
+		if res, _ := w.receive("POST"); res.StatusCode != 422 || res.Close {
+			t.Fatalf("got %d, close %v", res.StatusCode, res.Close)
+		}
+	}
+}
+
 func TestServer_givesUpOnAnUploadWhoseAnswerIsLongComplete(t *testing.T) {
 	cut := make(chan struct{})
 	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
