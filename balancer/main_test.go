@@ -29,7 +29,7 @@ func (f *fakeTransport) Cut() int {
 
 func (f *fakeTransport) Close() { f.closes.Add(1) }
 
-// healthyTargets returns one healthy target for each weight, named a, b, c…
+// healthyTargets returns one healthy target for each weight, named a, b, c and so on.
 func healthyTargets(weights ...int) []*Target {
 	targets := make([]*Target, len(weights))
 	for i, weight := range weights {

@@ -42,7 +42,7 @@ func oneConnection(addr string, end time.Time) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close() //nolint:errcheck // It was only read.
+	defer conn.Close()
 	_ = conn.SetDeadline(end.Add(5 * time.Second))
 	r := bufio.NewReaderSize(conn, 4<<10)
 	for time.Now().Before(end) {

@@ -69,7 +69,7 @@ func (r *run) all(names []string, bin string, peers peerFlag, out string) error 
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // A temporary folder.
+	defer os.RemoveAll(dir)
 	r.dir = dir
 	if r.proxies, err = findProxies(bin, peers, dir); err != nil {
 		return err

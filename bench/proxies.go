@@ -93,7 +93,7 @@ func pinned(core, path string, args ...string) *exec.Cmd {
 func freeAddress() string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	fatal(err)
-	defer ln.Close() //nolint:errcheck // Only its number is wanted.
+	defer ln.Close()
 	return ln.Addr().String()
 }
 

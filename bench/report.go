@@ -17,14 +17,14 @@ func (r *run) report(dir string) error {
 	table := r.table()
 	fmt.Print("\n", table)
 	name := filepath.Join(dir, time.Now().UTC().Format("2006-01-02-150405"))
-	if err := os.WriteFile(name+".md", []byte(table), 0o644); err != nil { //nolint:gosec // Figures for everybody.
+	if err := os.WriteFile(name+".md", []byte(table), 0o644); err != nil {
 		return err
 	}
 	raw, err := json.MarshalIndent(r.results, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(name+".json", append(raw, '\n'), 0o644) //nolint:gosec // Figures for everybody.
+	return os.WriteFile(name+".json", append(raw, '\n'), 0o644)
 }
 
 func (r *run) table() string {

@@ -38,7 +38,7 @@ func (r *run) switchTime() error {
 	go func() { load <- pacedLoad(listen, &ended) }()
 	var ours, kamal []float64
 	for range switchDeploys {
-		boot := 200*time.Millisecond + rand.N(2800*time.Millisecond) //nolint:gosec // Not a secret.
+		boot := 200*time.Millisecond + rand.N(2800*time.Millisecond)
 		next, took, err := r.deployBooting(cmd, boot)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (r *run) deployBooting(proxyd *exec.Cmd, boot time.Duration) (*app, time.Du
 		started <- a
 	})
 	proxyctl := filepath.Join(filepath.Dir(proxyd.Args[3]), "proxyctl")
-	out, err := exec.Command(proxyctl, "--socket", socketOf(proxyd), "deploy", "bench", "--target", address).CombinedOutput() //nolint:gosec // Our own binary.
+	out, err := exec.Command(proxyctl, "--socket", socketOf(proxyd), "deploy", "bench", "--target", address).CombinedOutput()
 	if err != nil {
 		return nil, 0, errors.New(strings.TrimSpace(string(out)))
 	}
@@ -120,7 +120,7 @@ func newApp(address string) (*app, error) {
 		at.CompareAndSwap(0, time.Now().UnixNano())
 		ctx.SetBodyString("ok")
 	}}
-	go a.server.Serve(ln) //nolint:errcheck // It ends with the listener.
+	go a.server.Serve(ln)
 	return a, nil
 }
 

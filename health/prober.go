@@ -67,7 +67,7 @@ func (p *httpProber) probePath(ctx context.Context, path string) Result {
 		}
 	}()
 
-	c := clients.Get().(*client) //nolint:forcetypeassert // nothing else is put in
+	c := clients.Get().(*client)
 	defer clients.Put(c)
 	request := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(request)

@@ -56,7 +56,6 @@ func (e *Error) Unwrap() error { return e.Err }
 var (
 	errNoRoute       = errors.New("no service for this host and path")
 	errStopped       = errors.New("service is stopped")
-	errPauseTimeout  = errors.New("service is paused")
 	errClientLeft    = errors.New("client left")
 	errUploadStopped = errors.New("upload stopped")
 	errPanic         = errors.New("internal error")
@@ -66,7 +65,6 @@ var (
 	errInterimFlood  = errors.New("too many interim responses")
 	errEarlyClose    = errors.New("connection closed before a response")
 	errTruncated     = errors.New("body ended early")
-	errUnsolicited   = errors.New("data before the request")
 )
 
 // timedOut reports whether err is a deadline that passed.

@@ -10,8 +10,11 @@ import (
 // forward is one attempt: connect, send, receive. Afterwards x.conn is nil, and
 // the connection is kept for the next exchange or closed.
 func (x *exchange) forward() *Error {
-	transport := x.target.Transport().(*transport)
-	if err := x.connect(transport); err != nil {
+	t, ok := x.target.Transport().(*transport)
+	if !ok {
+		panic("BUG: a target whose transport is not proxy's")
+	}
+	if err := x.connect(t); err != nil {
 		return err
 	}
 	x.down.init(&x.conn.socket)

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"html"
 	"net/http"
 	"strconv"
@@ -32,7 +33,7 @@ const (
 
 func newPage(err *Error, x *exchange) page {
 	p := page{status: err.Status, id: string(x.id.bytes()), kind: accepted(&x.c.req), minor: x.c.req.Minor}
-	if err.Err == errStopped {
+	if errors.Is(err.Err, errStopped) {
 		p.message = x.svc.Gate.Message()
 	}
 	return p

@@ -39,6 +39,8 @@ type Server struct {
 	counters  Counters
 
 	closing  atomic.Bool
+	quit     chan struct{} // closed by Shutdown
+	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 
 	mu        sync.Mutex
@@ -60,6 +62,7 @@ func New(o Options) *Server {
 		routes:    o.Routes,
 		log:       o.Logger,
 		accessLog: o.AccessLog,
+		quit:      make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		clients:   make(map[*client]struct{}),
 		tunnels:   make(map[*tunnel]struct{}),
@@ -81,7 +84,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		return errors.Join(err, ln.Close())
 	}
 	defer s.accepting.Done()
-	defer ln.Close() //nolint:errcheck // A listener that is closed twice only says so.
+	defer ln.Close()
 	pause := acceptPause{}
 	for {
 		conn, err := ln.Accept()
@@ -94,12 +97,12 @@ func (s *Server) Serve(ln net.Listener) error {
 			return nil
 		}
 		var temporary interface{ Temporary() bool }
-		if !errors.As(err, &temporary) || !temporary.Temporary() { //nolint:staticcheck // Go's own servers judge accept errors by it.
+		if !errors.As(err, &temporary) || !temporary.Temporary() {
 			return err
 		}
 		s.counters.AcceptErrors.Add(1)
 		s.log.Warn("Accept failed", zap.Error(err))
-		pause.wait()
+		pause.wait(s.quit)
 	}
 }
 
@@ -163,7 +166,12 @@ type acceptPause struct{ d time.Duration }
 
 func (p *acceptPause) reset() { p.d = 0 }
 
-func (p *acceptPause) wait() {
+func (p *acceptPause) wait(quit <-chan struct{}) {
 	p.d = min(max(2*p.d, 5*time.Millisecond), 500*time.Millisecond)
-	time.Sleep(p.d)
+	timer := time.NewTimer(p.d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-quit:
+	}
 }

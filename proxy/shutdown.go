@@ -25,6 +25,7 @@ const (
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.lingerBy.Store(time.Now().Add(idleTail).UnixNano())
 	s.closing.Store(true)
+	s.quitOnce.Do(func() { close(s.quit) })
 	s.stopAccepting()
 	s.awaitIdle(ctx)
 	s.wakeIdle()

@@ -59,8 +59,8 @@ func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
 // tryRead reads without waiting; false makes the runtime's poller wait and call
 // it again.
 func (s *socket) tryRead(fd uintptr) bool {
-	n, err := tryRead(fd, s.get())
-	if err == syscall.EAGAIN {
+	n, wait, err := tryRead(fd, s.get())
+	if wait {
 		s.drop()
 		return false
 	}

@@ -6,6 +6,6 @@ import "syscall"
 
 const canTryRead = false
 
-func tryRead(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }
+func tryRead(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
 
 func nothingToRead(uintptr) bool { return true }

@@ -6,12 +6,17 @@ import "syscall"
 
 const canTryRead = true
 
-// tryRead reads from a non-blocking descriptor, EAGAIN when nothing is there.
-func tryRead(fd uintptr, b []byte) (int, error) {
+// tryRead reads from a non-blocking descriptor; wait says that nothing is there
+// yet.
+func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
 		n, err := syscall.Read(int(fd), b)
-		if err != syscall.EINTR {
-			return n, err
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, true, nil
+		default:
+			return n, false, err
 		}
 	}
 }

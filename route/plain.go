@@ -8,7 +8,7 @@ package route
 // IsPlain reports whether path is surely plain, in one pass. It may say false of
 // a plain path with a segment that begins with a dot, such as /.well-known.
 func IsPlain(path []byte) bool {
-	for i := 0; i < len(path); i++ {
+	for i := range path {
 		switch path[i] {
 		case '/':
 			if i+1 < len(path) && (path[i+1] == '/' || path[i+1] == '.') {
