@@ -19,7 +19,7 @@ func TestTargetDeath_failsNoGET(t *testing.T) {
 	traffic := startLoad(t, p.address, getModes)
 	waitFor(t, 10*time.Second, "all targets to answer", func() bool { return len(traffic.Report().Versions) == 3 })
 
-	for round := range scale(2, 10) {
+	for round := range scale(6, 30) {
 		victim := apps[round%len(apps)]
 		victim.kill()
 		out := waitFor(t, slack(time.Second), "the dead target to be unhealthy", func() bool {
@@ -32,6 +32,7 @@ func TestTargetDeath_failsNoGET(t *testing.T) {
 		})
 		t.Logf("round %d: out of rotation after %v, back %v after its return", round, out, back)
 		apps[round%len(apps)] = reborn
+		let(t, 100*time.Millisecond) // under load, with connections to it kept
 	}
 	traffic.expectNoFailure(t)
 }

@@ -4,7 +4,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -148,12 +150,18 @@ func (p *proxy) target(t testing.TB, service, address string) (api.TargetInfo, b
 	return api.TargetInfo{}, false
 }
 
-// goroutines of proxyd, by its own count; ok is false when it does not say.
-func (p *proxy) goroutines(t testing.TB) (n uint64, ok bool) {
+// dump ends proxyd with SIGQUIT and returns the goroutines that it had, with
+// their number.
+func (p *proxy) dump(t testing.TB) (n int, stacks string) {
 	t.Helper()
-	n, ok = p.status(t).Counters["go_goroutines"]
-	return n, ok
+	let(t, 300*time.Millisecond) // for what our own last call left under way
+	p.signal(t, syscall.SIGQUIT)
+	p.exit(t, 10*time.Second)
+	_, stacks, _ = strings.Cut(p.log.String(), "SIGQUIT")
+	return len(goroutineLine.FindAllString(stacks, -1)), stacks
 }
+
+var goroutineLine = regexp.MustCompile(`(?m)^goroutine \d+ .*\[`)
 
 // descriptors that proxyd has open; ok is false where /proc does not say.
 func (p *proxy) descriptors() (n int, ok bool) {
