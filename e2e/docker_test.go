@@ -44,30 +44,27 @@ func tryDocker(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// scratchImage makes an image of nothing but one program, and removes it when
+// appImage makes an image of nothing but the test target, and removes it when
 // the test ends.
-func scratchImage(t testing.TB, name string, programs map[string]string, entrypoint string) string {
+func appImage(t testing.TB) string {
 	t.Helper()
+	content, err := os.ReadFile(static(t, "testtarget", "upfront/internal/testtarget/cmd"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var archive bytes.Buffer
 	w := tar.NewWriter(&archive)
-	for path, file := range programs {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header := &tar.Header{Name: path, Mode: 0o755, Size: int64(len(content))}
-		if err := w.WriteHeader(header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(content); err != nil {
-			t.Fatal(err)
-		}
+	if err := w.WriteHeader(&tar.Header{Name: "testtarget", Mode: 0o755, Size: int64(len(content))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(content); err != nil {
+		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	image := name + ":" + t.Name()[:4] + itoa(os.Getpid())
-	cmd := exec.CommandContext(t.Context(), "docker", "import", "--change", `ENTRYPOINT ["`+entrypoint+`"]`, "-", image)
+	image := "upfront-e2e-" + itoa(os.Getpid()) + ":app"
+	cmd := exec.CommandContext(t.Context(), "docker", "import", "--change", `ENTRYPOINT ["/testtarget"]`, "-", image)
 	cmd.Stdin = &archive
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("docker import %s: %v: %s", image, err, out)
@@ -98,15 +95,12 @@ type edge struct {
 func startEdge(t testing.TB) *edge {
 	t.Helper()
 	requireDocker(t)
-	image := scratchImage(t, "upfront-e2e-edge", map[string]string{
-		"proxyd":   static(t, "proxyd", "upfront/cmd/proxyd"),
-		"proxyctl": static(t, "proxyctl", "upfront/cmd/proxyctl"),
-	}, "/proxyd")
 	id := "upfront-e2e-" + itoa(os.Getpid())
 	e := &edge{network: id, name: id + "-edge"}
+	image := edgeImage(t, id+":edge")
 	docker(t, "network", "create", e.network)
 	t.Cleanup(func() { _, _ = tryDocker("network", "rm", e.network) })
-	e.run(t, e.name, image, "--http", ":80", "--access-log", "off", "--socket", "/run/upfront/control.sock", "--state", "/state/state.json")
+	e.run(t, e.name, image, "proxyd", "--access-log", "off")
 	e.address = e.ip(t, e.name) + ":80"
 	waitFor(t, 20*time.Second, "the edge container to answer", func() bool {
 		_, err := e.ctl("list")
@@ -115,10 +109,21 @@ func startEdge(t testing.TB) *edge {
 	return e
 }
 
+// edgeImage makes the image that we release.
+func edgeImage(t testing.TB, name string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "make", "-C", "..", "image", "IMAGE="+name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make image: %v: %s", err, out)
+	}
+	t.Cleanup(func() { _, _ = tryDocker("rmi", "--force", name) })
+	return name
+}
+
 // run starts a container on the network and removes it when the test ends.
 func (e *edge) run(t testing.TB, name string, args ...string) {
 	t.Helper()
-	docker(t, append([]string{"run", "--detach", "--name", name, "--network", e.network, "--tmpfs", "/run", "--tmpfs", "/state"}, args...)...)
+	docker(t, append([]string{"run", "--detach", "--name", name, "--network", e.network}, args...)...)
 	t.Cleanup(func() {
 		if text, err := tryDocker("logs", "--tail", "20", name); t.Failed() && err == nil {
 			t.Logf("%s wrote, at the end:\n%s", name, text)
@@ -134,7 +139,7 @@ func (e *edge) ip(t testing.TB, name string) string {
 
 // ctl runs proxyctl in the edge container.
 func (e *edge) ctl(args ...string) (string, error) {
-	return tryDocker(append([]string{"exec", e.name, "/proxyctl", "--socket", "/run/upfront/control.sock"}, args...)...)
+	return tryDocker(append([]string{"exec", e.name, "proxyctl"}, args...)...)
 }
 
 func (e *edge) do(t testing.TB, args ...string) {
@@ -188,12 +193,14 @@ func killer(t testing.TB, name string) (kill func()) {
 
 func TestDocker_containersAreSwappedUnderLoad(t *testing.T) {
 	e := startEdge(t)
-	image := scratchImage(t, "upfront-e2e-app", map[string]string{"testtarget": static(t, "testtarget", "upfront/internal/testtarget/cmd")}, "/testtarget")
+	image := appImage(t)
 	deploys := scale(4, 50)
 	traffic := e.swapContainers(t, deploys, allModes, func(name, version string) {
 		e.run(t, name, image, "--listen", ":3000", "--version-name", version, "--ready-after", "200ms")
 	})
-	let(t, time.Second)
+	waitFor(t, 20*time.Second, "Docker to call the edge container healthy", func() bool {
+		return docker(t, "inspect", "--format", "{{.State.Health.Status}}", e.name) == "healthy"
+	})
 	report := traffic.expectNoFailure(t)
 	if got, want := len(report.Versions), deploys+1; got != want {
 		t.Errorf("load saw %d versions, want %d", got, want)
@@ -204,7 +211,7 @@ func TestDocker_containersAreSwappedUnderLoad(t *testing.T) {
 // the next dial: nothing remembers the old one.
 func TestDocker_anAddressThatChangesIsUsedOnTheNextDial(t *testing.T) {
 	e := startEdge(t)
-	image := scratchImage(t, "upfront-e2e-app", map[string]string{"testtarget": static(t, "testtarget", "upfront/internal/testtarget/cmd")}, "/testtarget")
+	image := appImage(t)
 	name := e.network + "-web"
 	e.run(t, name, image, "--listen", ":3000", "--version-name", "before")
 	e.do(t, "deploy", "web", "--target", name+":3000")
