@@ -21,6 +21,7 @@ type tunnel struct {
 	ending atomic.Bool  // a drain wants it to end
 
 	frames frames // of what the target sends; owner: toClient
+	answer frames // of what the client sends, for its close frame; owner: toTarget
 	early  []byte // what the client sent with its head; owner: toTarget
 	up     bodyReader
 	down   *bodyReader
@@ -35,19 +36,19 @@ func (x *exchange) switchProtocols() *Error {
 	c.out = appendStatusLine(c.out[:0], res)
 	c.out = res.AppendKept(c.out, keepFromTarget)
 	c.out = append(c.out, "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"...)
-	x.status, x.started, x.close = 101, true, true
-	if err := x.toClient(c.out, nil); err != nil {
-		return err
-	}
 	x.down.consume(res.Len())
 	t := &tunnel{client: &c.socket, target: x.conn, idle: x.settings.TunnelTimeout, down: &x.down}
 	t.up.init(&c.socket)
 	t.early = c.buffered()
 	c.read = c.have
-	// From here on the tunnel itself notices that the client leaves, and a
-	// half-closed connection still carries the other half.
+	// From here on the tunnel itself notices that the client leaves: a client
+	// that has the answer may half-close and still take the other half.
 	if !c.unwatch(x.conn) || !x.conn.carry(t) {
 		return x.ended("tunnel", x.conn.killed())
+	}
+	x.status, x.started, x.close = 101, true, true
+	if err := x.toClient(c.out, nil); err != nil {
+		return err
 	}
 	c.server.openTunnel(t)
 	t.run(c.server)
@@ -109,7 +110,11 @@ func (t *tunnel) toTarget() {
 				}
 				return
 			}
+			t.answer.walk(b)
 			t.up.discard()
+			if t.answer.closed && t.ending.Load() {
+				return // both have said goodbye
+			}
 		}
 		if err := t.read(&t.up, t.client); err != nil {
 			if err == io.EOF {
@@ -140,7 +145,7 @@ func (t *tunnel) toClient() {
 			}
 		}
 		t.down.discard()
-		if t.ending.Load() && (t.frames.between() || t.frames.closed) {
+		if t.mayEnd() {
 			t.sayGoodbye()
 			return
 		}
@@ -153,13 +158,18 @@ func (t *tunnel) toClient() {
 			t.half.Store(true)
 			_ = t.client.SetReadDeadline(time.Now().Add(halfClosed))
 			return
-		case timedOut(err) && t.ending.Load() && t.frames.between():
+		case timedOut(err) && t.mayEnd():
 			// The goodbye comes next.
 		default:
 			_ = t.client.Close()
 			return
 		}
 	}
+}
+
+// mayEnd reports whether the tunnel is to end and stands where it can.
+func (t *tunnel) mayEnd() bool {
+	return t.ending.Load() && (t.frames.between() || t.frames.closed)
 }
 
 // follow walks what the target sent, and cuts what comes behind the frame at which
@@ -187,11 +197,17 @@ func (t *tunnel) patience() time.Duration {
 }
 
 // read waits for bytes of one side. A side that is silent while the other talks
-// is not idle.
+// is not idle; but one that stops inside a frame at which the tunnel is to end
+// gets no more than the time for its goodbye.
 func (t *tunnel) read(r *bodyReader, s *socket) error {
+	var last time.Time // when a frame must go on that is to be the last
 	for {
 		t.arm(s)
-		if r == t.down && t.ending.Load() || r == &t.up && t.half.Load() {
+		ending := r == t.down && t.ending.Load()
+		if ending && last.IsZero() {
+			last = time.Now().Add(goodbye)
+		}
+		if ending || r == &t.up && t.half.Load() {
 			s.readBy = time.Time{} // the other set a deadline, perhaps just before ours
 			t.arm(s)
 		}
@@ -200,8 +216,11 @@ func (t *tunnel) read(r *bodyReader, s *socket) error {
 			t.moved.Store(time.Now().UnixNano())
 			return nil
 		}
-		if !timedOut(err) || t.ending.Load() && r == t.down {
+		switch {
+		case !timedOut(err), ending && (t.mayEnd() || !time.Now().Before(last)):
 			return err
+		case r == t.down && t.ending.Load():
+			continue
 		}
 		if patience := t.patience(); patience > 0 && t.silence() >= patience {
 			return err
@@ -225,6 +244,7 @@ const goodbye = time.Second
 
 // end makes the tunnel end between two frames; it does not wait.
 func (t *tunnel) end() {
+	t.moved.Store(time.Now().UnixNano()) // the goodbye's time begins
 	t.ending.Store(true)
 	_ = t.target.SetReadDeadline(time.Unix(1, 0)) // wakes toClient
 }
