@@ -1,0 +1,275 @@
+package proxy
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"upfront/balancer"
+	"upfront/health"
+)
+
+// deadAddress is one at which nobody listens.
+func deadAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close() //nolint:errcheck // Only its address was wanted.
+	return ln.Addr().String()
+}
+
+func TestServer_sendsWhatReachedNoTargetToAnother(t *testing.T) {
+	live := httpTarget(t, mirror)
+	for _, request := range []string{
+		"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+	} {
+		r := newRig(t, Settings{}, newService(deadAddress(t), live))
+		w := r.wire()
+		for range 10 {
+			w.send(request)
+			res, body := w.receive("")
+			if res.StatusCode != 200 || strings.HasPrefix(request, "POST") && body != "hello" {
+				t.Fatalf("got %d %q", res.StatusCode, body)
+			}
+		}
+	}
+}
+
+func TestServer_sendsABodyThatHasNotComeToAnotherTarget(t *testing.T) {
+	r := newRig(t, Settings{}, newService(deadAddress(t), httpTarget(t, mirror)))
+	for range 4 {
+		w := r.wire()
+		w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n")
+		eventually(t, "a target was chosen", func() bool { return r.svc.Pool.Targets()[1].InFlight() == 1 })
+		body := string(payload(50_000))
+		w.send(body)
+		if res, got := w.receive("POST"); res.StatusCode != 200 || got != body {
+			t.Fatalf("got %d and %d bytes", res.StatusCode, len(got))
+		}
+	}
+}
+
+func TestServer_tellsWhenALoneTargetCannotBeReached(t *testing.T) {
+	r := newRig(t, Settings{}, newService(deadAddress(t)))
+	w := r.wire()
+	for range 2 {
+		w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if res, _ := w.receive("GET"); res.StatusCode != 502 || res.Close {
+			t.Fatalf("got %d, close %v", res.StatusCode, res.Close)
+		}
+	}
+	if got := r.server.counters.DialErrors.Load(); got != 2 {
+		t.Errorf("target was dialled %d times for 2 requests", got)
+	}
+}
+
+func TestServer_boundsTheAttempts(t *testing.T) {
+	var dead []string
+	for range 7 {
+		dead = append(dead, deadAddress(t))
+	}
+	r := newRig(t, Settings{}, newService(dead...))
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, _ := w.receive("GET"); res.StatusCode != 502 {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+	if got := r.server.counters.DialErrors.Load(); got != maxAttempts {
+		t.Errorf("tried %d times, want %d", got, maxAttempts)
+	}
+}
+
+// fickle is a target that answers, and then does as after says.
+func fickle(t *testing.T, seen *atomic.Int32, after func(n int32, c net.Conn) (goOn bool)) *rawTarget {
+	return newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		for {
+			if _, err := readHead(r); err != nil {
+				return
+			}
+			n := seen.Add(1)
+			if !after(n, c) {
+				return
+			}
+			_, _ = io.WriteString(c, ok(fmt.Sprint(n)))
+		}
+	})
+}
+
+func TestServer_hidesAKeptConnectionThatDies(t *testing.T) {
+	// The target closes, or resets, instead of answering the second request of a
+	// connection.
+	for _, reset := range []bool{false, true} {
+		t.Run(fmt.Sprintf("reset %v", reset), func(t *testing.T) {
+			target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+				if _, err := readHead(r); err != nil {
+					return
+				}
+				_, _ = io.WriteString(c, ok("x"))
+				if _, err := readHead(r); err == nil && reset {
+					_ = c.(*net.TCPConn).SetLinger(0)
+				}
+			})
+			r := newRig(t, Settings{}, newService(target.addr))
+			w := r.wire()
+			for range 6 {
+				w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+				if res, _ := w.receive("GET"); res.StatusCode != 200 {
+					t.Fatalf("got %d", res.StatusCode)
+				}
+			}
+		})
+	}
+}
+
+func TestServer_noticesAConnectionThatTheTargetClosed(t *testing.T) {
+	closed := make(chan struct{}, 16)
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err != nil {
+			return
+		}
+		_, _ = io.WriteString(c, ok("x"))
+		_ = c.Close()
+		closed <- struct{}{}
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.wire()
+	for range 6 { // not even a request that must not be sent twice sees it
+		w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+		if res, _ := w.receive("POST"); res.StatusCode != 200 {
+			t.Fatalf("got %d", res.StatusCode)
+		}
+		next(t, closed)
+		conn := r.svc.Pool.Targets()[0].Transport().(*transport)
+		eventually(t, "the close has arrived", func() bool {
+			conn.mu.Lock()
+			defer conn.mu.Unlock()
+			return len(conn.idle) == 0 || !conn.idle[0].quiet()
+		})
+	}
+	if got := r.server.counters.Retries.Load(); got != 0 {
+		t.Errorf("%d requests were sent again", got)
+	}
+}
+
+func TestServer_neverSendsARequestTwiceThatMayHaveBeenSeen(t *testing.T) {
+	for _, c := range []struct {
+		name, request string
+		want          int32
+		status        int
+	}{
+		{"GET", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 2, 502},
+		{"PUT", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", 2, 502},
+		{"POST", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", 1, 502},
+		{"PATCH", "PATCH / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 1, 502},
+		{"PROPFIND", "PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", 1, 502},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var seen atomic.Int32
+			die := func(int32, net.Conn) bool { return false }
+			r := newRig(t, Settings{}, newService(fickle(t, &seen, die).addr, fickle(t, &seen, die).addr))
+			w := r.wire()
+			w.send(c.request)
+			if res, _ := w.receive(""); res.StatusCode != c.status {
+				t.Errorf("got %d, want %d", res.StatusCode, c.status)
+			}
+			if got := seen.Load(); got != c.want {
+				t.Errorf("targets saw it %d times, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func TestServer_neverSendsABodyTwice(t *testing.T) {
+	var seen atomic.Int32
+	die := func(c net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err == nil {
+			seen.Add(1)
+			_, _ = io.CopyN(io.Discard, r, 30_000)
+		}
+	}
+	r := newRig(t, Settings{}, newService(newRawTarget(t, die).addr, newRawTarget(t, die).addr))
+	w := r.wire()
+	w.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n")
+	w.send(string(payload(60_000)))
+	if res, _ := w.receive("PUT"); res.StatusCode != 502 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+	if got := seen.Load(); got != 1 {
+		t.Errorf("targets saw it %d times, want once", got)
+	}
+}
+
+func TestServer_keepsTimeoutsToThemselves(t *testing.T) {
+	var seen atomic.Int32
+	hang := func(_ net.Conn, r *bufio.Reader) {
+		if _, err := readHead(r); err == nil {
+			seen.Add(1)
+			_, _ = r.ReadByte()
+		}
+	}
+	svc := newService(newRawTarget(t, hang).addr, newRawTarget(t, hang).addr)
+	svc.TargetTimeout = 50 * time.Millisecond
+	r := newRig(t, Settings{}, svc)
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, _ := w.receive("GET"); res.StatusCode != 504 || res.Close {
+		t.Errorf("got %d, close %v", res.StatusCode, res.Close)
+	}
+	if got := seen.Load(); got != 1 {
+		t.Errorf("targets saw it %d times, want once", got)
+	}
+}
+
+// suspected is a service of one target that reports what makes it suspect.
+func suspected(address string) (svc *balancer.Target, reasons chan string) {
+	reasons = make(chan string, 16)
+	return balancer.NewTarget(balancer.TargetOptions{
+		Address: address, Health: health.Healthy, PassiveFailures: 1,
+		Transport: NewTransport(address, func() time.Duration { return time.Second }),
+		OnSuspect: func(reason string) { reasons <- reason },
+	}), reasons
+}
+
+func TestServer_givesEvidenceOfWhatTheTargetDid(t *testing.T) {
+	hang := func(_ net.Conn, r *bufio.Reader) { _, _ = r.WriteTo(io.Discard) }
+	for _, c := range []struct {
+		name string
+		addr string
+		want string
+	}{
+		{"refused", deadAddress(t), "connect: "},
+		{"closed", newRawTarget(t, func(_ net.Conn, r *bufio.Reader) { _, _ = readHead(r) }).addr, "await: "},
+		{"no answer", newRawTarget(t, hang).addr, "await: "},
+		{"an answer", answering(t, ok("x")).addr, ""},
+		{"an error", answering(t, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n").addr, ""},
+		{"nonsense", answering(t, "HELLO\r\n\r\n").addr, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			svc := newService()
+			svc.TargetTimeout = 50 * time.Millisecond
+			target, reasons := suspected(c.addr)
+			svc.Pool = balancer.NewPool([]*balancer.Target{target}, balancer.PoolOptions{})
+			r := newRig(t, Settings{}, svc)
+			w := r.wire()
+			w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			w.receive("GET")
+			got := ""
+			select {
+			case got = <-reasons:
+			default:
+			}
+			if c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
+				t.Errorf("got evidence %q, want %q", got, c.want)
+			}
+		})
+	}
+}
