@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"net"
 	"os"
 	"sync/atomic"
@@ -64,6 +65,7 @@ func (d *daemon) Counters() map[string]uint64 {
 	if status := d.reloader.status.Load(); status != nil && status.Problem != "" {
 		all["upfront_config_problem"] = 1
 	}
+	all["go_goroutines"] = uint64(runtime.NumGoroutine())
 	return all
 }
 
