@@ -1,0 +1,173 @@
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestServer_Shutdown_answersWhatIsInFlight(t *testing.T) {
+	goOn, asked := make(chan struct{}), make(chan struct{}, 1)
+	target := scripted(t, func(_ string, c net.Conn, _ *bufio.Reader) {
+		asked <- struct{}{}
+		next(t, goOn)
+		_, _ = io.WriteString(c, ok("done"))
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	w, idle := r.wire(), r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	next(t, asked)
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Shutdown(t.Context()) }()
+	idle.ends(true)
+	if _, err := net.Dial("tcp", r.addr); err == nil {
+		t.Error("a connection was accepted")
+	}
+	close(goOn)
+	if res, body := w.receive("GET"); body != "done" || !res.Close {
+		t.Errorf("got %q, close %v", body, res.Close)
+	}
+	w.ends(true)
+	if err := next(t, ended); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}
+
+func TestServer_Shutdown_cutsWhatIsLeftWhenTimeIsUp(t *testing.T) {
+	asked := make(chan struct{}, 2)
+	target := scripted(t, func(head string, c net.Conn, r *bufio.Reader) {
+		if strings.Contains(head, "/half") {
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+		}
+		asked <- struct{}{}
+		_, _ = r.ReadByte()
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	whole, half, slow := r.wire(), r.wire(), r.wire()
+	whole.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	half.send("GET /half HTTP/1.1\r\nHost: a\r\n\r\n")
+	slow.send("GET / HTT")
+	next(t, asked)
+	next(t, asked)
+	half.head()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("shutdown: %v", err)
+	}
+	if res, _ := whole.receive("GET"); res.StatusCode != 504 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+	if b, err := io.ReadAll(half.r); err == nil {
+		t.Errorf("connection ended cleanly behind %q", b)
+	}
+}
+
+func TestServer_Shutdown_saysGoodbyeToTunnels(t *testing.T) {
+	target := tunnelled(t, "", echo)
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.upgrade("")
+	w.send("hello")
+	w.exactly("hello")
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Shutdown(t.Context()) }()
+	w.exactly(string(goingAway))
+	w.send(string(frame(opClose, 2, true)))
+	w.ends(true)
+	if err := next(t, ended); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}
+
+func TestServer_Shutdown_failsNoRequestOfKeptConnections(t *testing.T) {
+	addr := httpTarget(t, mirror)
+	r := newRig(t, Settings{}, newService(addr, addr))
+	var clients sync.WaitGroup
+	loaded := make(chan struct{}, 8)
+	for i := range 8 {
+		clients.Go(func() {
+			conn, err := net.Dial("tcp", r.addr)
+			if err != nil {
+				t.Errorf("dial: %v", err)
+				return
+			}
+			defer conn.Close() //nolint:errcheck // Nothing is left to be told.
+			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+			br := bufio.NewReader(conn)
+			depth := 1 + i%3 // how many requests are under way at once
+			request := "POST /?fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
+			if _, err := io.WriteString(conn, strings.Repeat(request, depth)); err != nil {
+				t.Errorf("write: %v", err)
+				return
+			}
+			for n := 0; ; n++ {
+				res, err := http.ReadResponse(br, nil)
+				if err != nil {
+					t.Errorf("client %d, answer %d: %v", i, n, err)
+					return
+				}
+				if body, err := io.ReadAll(res.Body); string(body) != "hello" || err != nil || res.StatusCode != 200 {
+					t.Errorf("client %d, answer %d: %d %q %v", i, n, res.StatusCode, body, err)
+					return
+				}
+				if n == 20 {
+					loaded <- struct{}{}
+				}
+				if res.Close {
+					return // announced: what was not answered can be sent elsewhere
+				}
+				// Once it was announced, a write may meet a closed connection.
+				_, _ = io.WriteString(conn, request)
+			}
+		})
+	}
+	for range 8 {
+		next(t, loaded)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := r.server.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	clients.Wait()
+}
+
+func TestServer_Shutdown_answersAClientThatIdledUntilNow(t *testing.T) {
+	r := newRig(t, Settings{}, newService(answering(t, ok("x")).addr))
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	w.receive("GET")
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Shutdown(t.Context()) }()
+	eventually(t, "it is shutting down", r.server.closing.Load)
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, body := w.receive("GET"); body != "x" || !res.Close {
+		t.Errorf("got %q, close %v", body, res.Close)
+	}
+	if err := next(t, ended); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}
+
+func TestServer_Shutdown_canBeCalledTwice(t *testing.T) {
+	r := newRig(t, Settings{}, newService(answering(t, ok("x")).addr))
+	for range 2 {
+		if err := r.server.Shutdown(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.server.Serve(ln); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("serve after shutdown: %v", err)
+	}
+}
