@@ -38,6 +38,9 @@ func (r *Registry) restore() error {
 		store.close()
 		return err
 	}
+	if found.unsaved {
+		_ = store.save(w) // a failure is part of the store's status
+	}
 	r.store = store
 	r.world.Store(w)
 	r.logRestored(len(w.names))

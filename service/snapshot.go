@@ -64,6 +64,9 @@ type contents struct {
 	records []record
 	// lost says, for each service that could not be read, why.
 	lost []error
+	// unsaved: no file has the records any more, so that another restart would
+	// find nothing.
+	unsaved bool
 }
 
 // decodeState reads a state file. The error is errLater, or says how the file is

@@ -184,6 +184,32 @@ func TestRegistry_restore_salvagesServiceByService(t *testing.T) {
 	}
 }
 
+func TestRegistry_restore_salvagedOutlivesTheNextRestart(t *testing.T) {
+	path, data := stored(t, 3)
+	write(t, path, bytes.Replace(data, []byte("10.0.0.1:2"), []byte("10.0.0.1:9"), 1))
+	if err := os.Remove(path + ".bak"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"service-0", "service-2"}
+	if names, status := restart(t, path); !slices.Equal(names, want) || status.Source != "partial" {
+		t.Errorf("got %v, %+v, want %v", names, status, want)
+	}
+	if names, status := restart(t, path); !slices.Equal(names, want) || status.Source != "file" {
+		t.Errorf("once more: got %v, %+v, want %v", names, status, want)
+	}
+}
+
+func TestRegistry_restore_nothingSalvagedIsToldAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	write(t, path, []byte("scrambled"))
+	for run := range 2 {
+		names, status := restart(t, path)
+		if len(names) != 0 || status.Source != "partial" || !strings.Contains(status.Problem, path+".bad") {
+			t.Errorf("run %d: got %v, %+v, want to be told of the damaged file", run, names, status)
+		}
+	}
+}
+
 func TestRegistry_restore_serviceThatCannotBe(t *testing.T) {
 	path, data := stored(t, 3)
 	var lines [][]byte

@@ -102,6 +102,9 @@ func (s *store) load() (contents, error) {
 	}
 	missing := errors.Is(mainErr, fs.ErrNotExist)
 	if missing && errors.Is(backupErr, fs.ErrNotExist) {
+		if kept, ok := atomicfile.Aside(s.path); ok {
+			s.note(sourcePartial, fmt.Errorf("%w, and a damaged one is kept as %s: deploy again, and remove it", mainErr, kept))
+		}
 		return contents{}, nil
 	}
 	problems := []error{mainErr}
@@ -114,7 +117,10 @@ func (s *store) load() (contents, error) {
 	if !errors.Is(backupErr, fs.ErrNotExist) {
 		problems = append(problems, backupErr, s.setAside(backupPath))
 	}
-	return s.loaded(merge(main, backup), sourcePartial, problems), nil
+	c := s.loaded(merge(main, backup), sourcePartial, problems)
+	// Both names are free now: what was salvaged is nowhere else.
+	c.unsaved = len(c.records) > 0
+	return c, nil
 }
 
 // loaded notes where the state came from and what was wrong with it.

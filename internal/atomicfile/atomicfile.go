@@ -143,6 +143,14 @@ func KeepCopy(path string) (string, error) {
 	return kept, copyFile(path, kept)
 }
 
+// Aside returns where a damaged file of the name path is kept; ok is false when
+// there is none.
+func Aside(path string) (kept string, ok bool) {
+	kept = path + badSuffix
+	_, err := os.Lstat(kept)
+	return kept, err == nil
+}
+
 func spareName(path string) (string, error) {
 	name := path + badSuffix
 	for i := 1; i < maxBad; i++ {

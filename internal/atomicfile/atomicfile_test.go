@@ -82,6 +82,18 @@ func TestWrite_failingLeavesTheFile(t *testing.T) {
 	wantFile(t, path, "one")
 }
 
+func TestAside_namesWhatSetAsideKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	mustWrite(t, path, "one")
+	if kept, ok := Aside(path); ok {
+		t.Errorf("before: got %s, want none", kept)
+	}
+	want, err := SetAside(path)
+	if kept, ok := Aside(path); err != nil || !ok || kept != want {
+		t.Errorf("got %s, %t, %v, want %s", kept, ok, err, want)
+	}
+}
+
 func TestRead_limit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	mustWrite(t, path, "12345")
