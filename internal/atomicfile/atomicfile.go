@@ -52,7 +52,14 @@ func Read(path string, limit int64) ([]byte, error) {
 // Write makes data the content of path, readable by the owner only, and returns
 // once it would survive a power cut. The content before becomes path.bak. At
 // every moment there is a whole file under path, unless there was none before.
-func Write(path string, data []byte) error {
+func Write(path string, data []byte) (err error) {
+	// First, because it can fail (no descriptor is left), and who is told of an
+	// error must find the content before.
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
 	temp := path + tempSuffix
 	if err := writeNew(temp, data); err != nil {
 		return err
@@ -63,7 +70,7 @@ func Write(path string, data []byte) error {
 	if err := os.Rename(temp, path); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	return syncFolder(path)
+	return folder.Sync()
 }
 
 // writeNew writes a file that must not exist, so that nobody can have put a link

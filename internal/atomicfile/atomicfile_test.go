@@ -82,6 +82,26 @@ func TestWrite_failingLeavesTheFile(t *testing.T) {
 	wantFile(t, path, "one")
 }
 
+func TestWrite_folderThatCannotBeOpened(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can open every folder")
+	}
+	path := filepath.Join(t.TempDir(), "state")
+	mustWrite(t, path, "one")
+	// As when no descriptor is left: files can be made, the folder not be synced.
+	if err := os.Chmod(filepath.Dir(path), 0o300); err != nil {
+		t.Fatal(err)
+	}
+	err := Write(path, []byte("two"))
+	if chmodErr := os.Chmod(filepath.Dir(path), 0o700); chmodErr != nil {
+		t.Fatal(chmodErr)
+	}
+	if err == nil {
+		t.Error("got nil, want an error")
+	}
+	wantFile(t, path, "one")
+}
+
 func TestAside_namesWhatSetAsideKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	mustWrite(t, path, "one")
