@@ -74,8 +74,8 @@ func TestServer_Shutdown_saysGoodbyeToTunnels(t *testing.T) {
 	target := tunnelled(t, "", echo)
 	r := newRig(t, Settings{}, newService(target.addr))
 	w := r.upgrade("")
-	w.send("hello")
-	w.exactly("hello")
+	w.send(string(frame(1, 5, true)))
+	w.exactly(string(frame(1, 5, true)))
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Shutdown(t.Context()) }()
 	w.exactly(string(goingAway))
@@ -158,6 +158,7 @@ func TestServer_Shutdown_answersAClientThatIdledUntilNow(t *testing.T) {
 
 func TestServer_Shutdown_canBeCalledTwice(t *testing.T) {
 	r := newRig(t, Settings{}, newService(answering(t, ok("x")).addr))
+	r.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET")
 	for range 2 {
 		if err := r.server.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)

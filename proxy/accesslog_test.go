@@ -1,0 +1,196 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// line waits for the only access-log line and decodes it.
+func (r *rig) line() (raw string, fields map[string]any) {
+	r.t.Helper()
+	eventually(r.t, "a line is written", func() bool { return strings.HasSuffix(r.log.String(), "\n") })
+	raw = r.log.String()
+	if strings.Count(raw, "\n") != 1 {
+		r.t.Fatalf("got more than one line:\n%s", raw)
+	}
+	if err := json.Unmarshal([]byte(raw), &fields); err != nil {
+		r.t.Fatalf("decode %q: %v", raw, err)
+	}
+	return raw, fields
+}
+
+func TestAccessLog_hasTheKeysOfKamalProxy(t *testing.T) {
+	target := answering(t, ok("hello"))
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.wire()
+	w.send("POST /a/b?q=1&r HTTP/1.1\r\nHost: App.test:8080\r\nUser-Agent: curl/8\r\nContent-Type: text/csv\r\nContent-Length: 2\r\nX-Forwarded-For: 6.6.6.6\r\n\r\nhi")
+	w.receive("POST")
+	raw, got := r.line()
+	_, port, _ := net.SplitHostPort(r.addr)
+	_, clientPort, _ := net.SplitHostPort(w.LocalAddr().String())
+	want := map[string]any{
+		"level": "INFO", "msg": "Request", "host": "App.test", "port": port, "path": "/a/b",
+		"status": 200.0, "service": "web", "target": target.addr, "method": "POST",
+		"req_content_length": 2.0, "req_content_type": "text/csv", "resp_content_length": 5.0, "resp_content_type": "text/plain",
+		"client_addr": "127.0.0.1", "client_port": clientPort, "remote_addr": "127.0.0.1", "user_agent": "curl/8",
+		"proto": "HTTP/1.1", "scheme": "http", "query": "q=1&r",
+	}
+	for key, value := range want {
+		if got[key] != value {
+			t.Errorf("%s is %v, want %v", key, got[key], value)
+		}
+	}
+	for key := range got {
+		if _, known := want[key]; !known && key != "time" && key != "request_id" && key != "duration" {
+			t.Errorf("%s is no key of kamal-proxy", key)
+		}
+	}
+	if _, err := time.Parse(time.RFC3339Nano, got["time"].(string)); err != nil {
+		t.Error(err)
+	}
+	if d := got["duration"].(float64); d <= 0 || d > 10e9 {
+		t.Errorf("duration is %v ns", d)
+	}
+	if len(got["request_id"].(string)) != 36 {
+		t.Errorf("request_id is %v", got["request_id"])
+	}
+	if !strings.HasPrefix(raw, `{"level":"INFO","time":"`) {
+		t.Errorf("got %s", raw)
+	}
+}
+
+func TestAccessLog_tellsHowARequestFailed(t *testing.T) {
+	for _, c := range []struct {
+		name, request string
+		routes        bool
+		status        float64
+		err           string
+	}{
+		{"no route", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", false, 404, "no service for this host and path"},
+		{"refused", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true, 502, "connection refused"},
+		{"no request", "GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n", true, 400, "malformed field name"},
+		{"nothing like it", "\x16\x03\x01\x02\x00\x01", true, 400, "malformed request line"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			svc := newService(deadAddress(t))
+			routes := &fixedRoutes{prefix: "/"}
+			if c.routes {
+				routes.svc = svc
+			}
+			r := newRigOf(t, Settings{}, svc, routes)
+			w := r.wire()
+			w.send(c.request)
+			w.receive("")
+			_ = w.Close()
+			_, got := r.line()
+			if got["status"] != c.status || !strings.Contains(got["error"].(string), c.err) {
+				t.Errorf("got status %v and error %q", got["status"], got["error"])
+			}
+			if len(got["request_id"].(string)) != 36 {
+				t.Errorf("request_id is %q", got["request_id"])
+			}
+		})
+	}
+}
+
+func TestAccessLog_survivesHostileBytes(t *testing.T) {
+	r := newRig(t, Settings{}, newService(answering(t, ok("x")).addr))
+	w := r.wire()
+	w.send("GET /\"}{\\x?a=\"\\u0000 HTTP/1.1\r\nHost: a\r\nUser-Agent: \"\\\",\"status\":\"1\t\xff\xfe\xe2\x80\xa8</script>\r\n\r\n")
+	res, _ := w.receive("GET")
+	raw, got := r.line()
+	if got["status"] != float64(res.StatusCode) {
+		t.Errorf("status is %v, want %d", got["status"], res.StatusCode)
+	}
+	if bytes.ContainsAny([]byte(raw[:len(raw)-1]), "\n\r\t\x00") {
+		t.Errorf("line has control bytes: %q", raw)
+	}
+}
+
+func TestAccessLog_believesOnlyTrustedProxies(t *testing.T) {
+	for _, c := range []struct{ trusted, header, want string }{
+		{"", "6.6.6.6", "127.0.0.1"},
+		{"127.0.0.0/8", "6.6.6.6", "6.6.6.6"},
+		{"127.0.0.0/8", "6.6.6.6, 7.7.7.7", "7.7.7.7"},
+		{"0.0.0.0/0", "6.6.6.6, 7.7.7.7", "6.6.6.6"},
+		{"127.0.0.0/8", "nonsense", "127.0.0.1"},
+		{"127.0.0.0/8", "6.6.6.6, nonsense", "127.0.0.1"},
+		{"127.0.0.0/8", "", "127.0.0.1"},
+	} {
+		var settings Settings
+		if c.trusted != "" {
+			settings.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(c.trusted)}
+		}
+		r := newRig(t, settings, newService(answering(t, ok("x")).addr))
+		w := r.wire()
+		w.send("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + c.header + "\r\n\r\n")
+		w.receive("GET")
+		if _, got := r.line(); got["remote_addr"] != c.want || got["client_addr"] != "127.0.0.1" {
+			t.Errorf("%q trusted, %q sent: remote_addr is %v, want %v", c.trusted, c.header, got["remote_addr"], c.want)
+		}
+	}
+}
+
+// stuckWriter blocks until it is let go.
+type stuckWriter struct {
+	entered chan struct{}
+	release chan struct{}
+	once    sync.Once
+}
+
+func (w *stuckWriter) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.entered) })
+	<-w.release
+	return len(p), nil
+}
+
+func TestAccessLog_dropsAndCountsWhenTheWriterBlocks(t *testing.T) {
+	stuck := &stuckWriter{entered: make(chan struct{}), release: make(chan struct{})}
+	log := NewAccessLog(stuck)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = log.Run(ctx) })
+	line := bytes.Repeat([]byte("x"), 100_000)
+	if _, err := log.sink.Write(line); err != nil {
+		t.Fatal(err)
+	}
+	next(t, stuck.entered)
+	for log.Dropped() == 0 { // never blocks, or the test hangs
+		if n, err := log.sink.Write(line); n != len(line) || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+	}
+	cancel()
+	running.Wait() // though the writer is stuck still
+	before := log.Dropped()
+	_, _ = log.sink.Write(line)
+	if got := log.Dropped(); got != before+1 {
+		t.Errorf("dropped %d, want %d: a line after the end is dropped too", got, before+1)
+	}
+	close(stuck.release)
+}
+
+func TestAccessLog_writesAllThatCameBeforeTheEnd(t *testing.T) {
+	var out lineBuffer
+	log := NewAccessLog(&out)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = log.Run(ctx) })
+	const lines = 20_000
+	for range lines {
+		_, _ = io.WriteString(log.sink, "0123456789\n")
+	}
+	cancel()
+	running.Wait()
+	if got := strings.Count(out.String(), "0123456789\n"); got+int(log.Dropped()) != lines || log.Dropped() != 0 {
+		t.Errorf("wrote %d lines of %d, dropped %d", got, lines, log.Dropped())
+	}
+}
