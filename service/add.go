@@ -30,23 +30,17 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 	result := &api.Result{Service: name}
 	enter := func(d *draft, spec api.Spec, members []*member) error {
 		cur := d.entries[name]
+		if m := cur.live.member(req.Target.Address); m != nil { // draining, or addable had refused it
+			result.Targets = cur.live.targets()
+			spare = members
+			d.after(m.target.Undrain)
+			return nil
+		}
 		next := cur.clone()
 		next.live = newService(name, spec, append(slices.Clone(cur.live.members), members...), cur.live.Gate)
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)
-	}
-	live := r.published(name)
-	if live == nil {
-		return nil, notFound(name)
-	}
-	if m := live.member(req.Target.Address); m != nil && m.target.Draining() {
-		enter = func(d *draft, _ api.Spec, probed []*member) error {
-			result.Targets = d.entries[name].live.targets()
-			spare = probed
-			d.after(m.target.Undrain)
-			return nil
-		}
 	}
 	waited, switched, err := trial{
 		name: name, timeout: req.DeployTimeout.Std(), enter: enter,
@@ -67,13 +61,16 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 // why it cannot join.
 func addable(w *world, name string, target api.Target) (api.Spec, error) {
 	e := w.entries[name]
-	switch {
-	case e == nil:
+	if e == nil {
 		return api.Spec{}, notFound(name)
+	}
+	m := e.live.member(target.Address)
+	switch {
+	case m != nil && m.target.Draining():
+		return e.live.spec, nil // put back, which leaves the set as the file fixes it
 	case e.fixed():
 		return api.Spec{}, ownedTargets(name)
-	}
-	if m := e.live.member(target.Address); m != nil && !m.target.Draining() {
+	case m != nil:
 		return api.Spec{}, failure(api.CodeInvalid, "--target", "target %q is already one of service %q: nothing to do",
 			target.Address, name)
 	}

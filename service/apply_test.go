@@ -37,6 +37,27 @@ func eventuallyTargets(t *testing.T, r *Registry, name string, apps ...*app) {
 	eventually(t, name+" has targets "+want, func() bool { return addresses(r, name) == want })
 }
 
+func TestRegistry_Add_putsBackFixedTarget(t *testing.T) {
+	r := newTestRegistry(t)
+	a, b := startApp(t, 200), startApp(t, 200)
+	mustApply(t, r, declare("web", quick("a.example.com"), a))
+	eventually(t, "the target is healthy", func() bool { return r.published("web").live() })
+	if _, err := r.Drain(t.Context(), "web", api.DrainRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Add(t.Context(), "web", api.AddRequest{Target: at(b)[0]}, nil)
+	wantCode(t, err, api.CodeOwned)
+	if _, err := r.Add(t.Context(), "web", api.AddRequest{Target: at(a)[0]}, nil); err != nil {
+		t.Fatalf("put back: %v", err)
+	}
+	wantTargets(t, r, "web", a)
+	if !r.published("web").live() {
+		t.Error("want the target to take requests again")
+	}
+	_, err = r.Add(t.Context(), "web", api.AddRequest{Target: at(a)[0]}, nil)
+	wantCode(t, err, api.CodeOwned)
+}
+
 func TestRegistry_Apply_fixedTargets(t *testing.T) {
 	r := newTestRegistry(t)
 	a, b := startApp(t, 200), startApp(t, 200)
