@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,10 @@ func oneOrTwo() cobra.PositionalArgs {
 		if len(args) != 1 && len(args) != 2 {
 			return fmt.Errorf("%s takes a service and perhaps a target, got %d arguments: %s", cmd.Name(), len(args), cmd.UseLine())
 		}
+		// A script whose variable is not set must not hit the whole service.
+		if len(args) == 2 && args[1] == "" {
+			return wrong("", "target is empty: name one, such as web-1:3000, or leave it away for the whole service")
+		}
 		return nil
 	}
 }
@@ -35,6 +40,35 @@ func optional(args []string, i int) string {
 		return args[i]
 	}
 	return ""
+}
+
+// filled is a flag that refuses the empty text of a variable that is not set,
+// which a list would take for no element at all.
+type filled struct{ flagValue }
+
+// flagValue is pflag's Value.
+type flagValue interface {
+	String() string
+	Set(text string) error
+	Type() string
+}
+
+// Set takes one text of the command line.
+func (f filled) Set(text string) error {
+	if text == "" {
+		return errors.New("it is empty: give a value, or leave the flag away")
+	}
+	return f.flagValue.Set(text)
+}
+
+func refuseEmpty(cmd *cobra.Command, names ...string) {
+	for _, name := range names {
+		flag := cmd.Flags().Lookup(name)
+		flag.Value = filled{flag.Value}
+		if flag.DefValue == "[]" {
+			flag.DefValue = "" // help knows only the lists of pflag
+		}
+	}
 }
 
 // completeTimeout is how long a shell waits for names.

@@ -97,7 +97,7 @@ func (s *session) fail(command *cobra.Command, err error) int {
 	if status, ok := errors.AsType[exitError](err); ok {
 		return int(status)
 	}
-	fmt.Fprintf(s.Stderr, "Error: %s\n", sentence(err))
+	fmt.Fprintf(s.Stderr, "Error: %s\n", sentence(command, err))
 	var known *api.Error
 	if !errors.As(err, &known) {
 		fmt.Fprintf(s.Stderr, "Run '%s --help' for usage.\n", command.CommandPath())
@@ -109,13 +109,15 @@ func (s *session) fail(command *cobra.Command, err error) int {
 	return 1
 }
 
-// sentence is the message of err, with the flag to change if it does not name it.
-func sentence(err error) string {
+// sentence is the message of err, with the flag to change if it does not name it
+// and command has it.
+func sentence(command *cobra.Command, err error) string {
 	var known *api.Error
 	if !errors.As(err, &known) {
 		return err.Error()
 	}
-	if known.Flag == "" || strings.Contains(known.Message, known.Flag) {
+	flag := strings.TrimPrefix(known.Flag, "--")
+	if flag == "" || strings.Contains(known.Message, known.Flag) || command.Flag(flag) == nil {
 		return known.Message
 	}
 	return fmt.Sprintf("%s (see %s)", known.Message, known.Flag)

@@ -41,6 +41,32 @@ func TestCommands_sendWhatWasTyped(t *testing.T) {
 	}
 }
 
+func TestCommands_emptyTargetIsNotTheWholeService(t *testing.T) {
+	for _, command := range []string{"remove", "drain"} {
+		d := startDaemon(t, streams(api.Event{Result: &api.Result{}}))
+		got := proxyctl(t, d.socket, []string{command, "web", ""})
+		want := run{status: 1, stderr: "Error: target is empty: name one, such as web-1:3000, or leave it away for the whole service\n"}
+		if got != want {
+			t.Errorf("%s: got  %+v\nwant %+v", command, got, want)
+		}
+		if asked := d.requests(); len(asked) != 0 {
+			t.Errorf("%s: proxyd was asked %q", command, asked)
+		}
+	}
+}
+
+func TestCommands_nameNoFlagThatTheyLack(t *testing.T) {
+	d := startDaemon(t, streams(api.Event{Error: &api.Error{Code: api.CodeInvalid, Message: "no such target", Flag: "--target"}}))
+	for line, want := range map[string]string{
+		"remove web a:1":          "Error: no such target\n",
+		"deploy web --target a:1": "Error: no such target (see --target)\n",
+	} {
+		if got := proxyctl(t, d.socket, strings.Fields(line)); got != (run{status: 1, stderr: want}) {
+			t.Errorf("%s: got %+v, want %q", line, got, want)
+		}
+	}
+}
+
 func TestDrain_saysWhatWasCut(t *testing.T) {
 	d := startDaemon(t, streams(api.Event{Result: &api.Result{Drained: []api.Drained{
 		{Target: "a:1", Waited: api.Duration(30 * time.Second), Cut: 2}, {Target: "b:1", Waited: api.Duration(70 * time.Microsecond)},

@@ -101,7 +101,7 @@ func (s *session) versionCommand() *cobra.Command {
 			answer, err := s.client().Version(cmd.Context())
 			v.Daemon = answer.Version
 			if err != nil {
-				v.Problem = sentence(err)
+				v.Problem = sentence(cmd, err)
 			}
 			if s.json {
 				return s.print(v)

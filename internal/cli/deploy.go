@@ -97,6 +97,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	flags.BoolVar(&f.failOpen, "fail-open", false, "send requests to unhealthy targets when no healthy one is left")
 	flags.BoolVar(&f.supersede, "supersede", false, "cancel a deploy of the service that still waits, instead of queueing")
 	progressFlag(cmd, &f.progress)
+	refuseEmpty(cmd, "target", "weight", "host", "path-prefix", "health-check-path")
 	policies := []string{string(api.PolicyRoundRobin), string(api.PolicyLeastConnections), string(api.PolicyTwoChoices)}
 	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions(policies, cobra.ShellCompDirectiveNoFileComp))
 	noFiles(cmd, "target", "weight", "host", "path-prefix", "health-check-path", "health-check-header")

@@ -66,6 +66,17 @@ func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
 	}
 }
 
+func TestDeploy_refusesWhatIsEmpty(t *testing.T) {
+	for _, flag := range []string{"--target", "--weight", "--host", "--path-prefix", "--health-check-path"} {
+		t.Run(flag, func(t *testing.T) {
+			got := proxyctl(t, "/nowhere", []string{"deploy", "web", "--target", "a:1", flag, ""})
+			if got.status != 1 || !strings.Contains(got.stderr, flag) || !strings.Contains(got.stderr, "it is empty") {
+				t.Errorf("got %+v, want a refusal", got)
+			}
+		})
+	}
+}
+
 var webDeployed = []api.Event{
 	{Progress: &api.Progress{Phase: "probing", Targets: []api.TargetProgress{
 		{Target: "web-2:3000", Health: "starting", Probe: "GET /up: 503, checks: database=false\x1b[31m"},
