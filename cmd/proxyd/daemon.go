@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
