@@ -86,6 +86,8 @@ type Drained struct {
 	Waited Duration `json:"waited"`
 	// Cut is how many requests and tunnels were ended at the drain timeout.
 	Cut int `json:"cut"`
+	// Left is how many a pause left in flight at the drain timeout.
+	Left int `json:"left,omitempty"`
 }
 
 // Event is one line of the streamed answer of a call that waits: progress

@@ -146,8 +146,8 @@ func TestRegistry_Pause_holdsUntilResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if transport.cuts != 0 || result.Drained[0].Cut != 0 {
-		t.Error("pause cut what was in flight")
+	if got := result.Drained[0]; transport.cuts != 0 || got.Cut != 0 || got.Left != 1 {
+		t.Errorf("got %+v, want pause to cut nothing and to say that one is left", got)
 	}
 	gate := r.published("web").Gate
 	if gate.State() != Paused {

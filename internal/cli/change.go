@@ -23,6 +23,7 @@ func (s *session) change(
 	if err != nil {
 		return explainCancel(err, line.phase)
 	}
+	s.warnLeft(result)
 	if s.json {
 		return s.print(result)
 	}
@@ -30,6 +31,17 @@ func (s *session) change(
 		fmt.Fprintf(s.Stdout, "%s: %s\n", service, say(result))
 	}
 	return nil
+}
+
+// warnLeft says what a pause could not wait for: a migration that starts now
+// would meet it.
+func (s *session) warnLeft(result *api.Result) {
+	for _, d := range result.Drained {
+		if d.Left > 0 {
+			fmt.Fprintf(s.Stderr, "%s %s still in flight on %s at the drain timeout: wait, or set a longer --drain-timeout\n",
+				s.err.paint(yellow, "Warning:"), count(d.Left, "request"), d.Target)
+		}
+	}
 }
 
 // explainCancel says after a Ctrl-C whether anything was changed, which the phase

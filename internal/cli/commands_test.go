@@ -67,6 +67,19 @@ func TestCommands_nameNoFlagThatTheyLack(t *testing.T) {
 	}
 }
 
+func TestPause_saysWhatIsLeft(t *testing.T) {
+	d := startDaemon(t, streams(api.Event{Result: &api.Result{Drained: []api.Drained{
+		{Target: "a:1", Waited: api.Duration(30 * time.Second), Left: 2}, {Target: "b:1", Waited: api.Duration(time.Second)},
+	}}}))
+	want := run{stderr: "Warning: 2 requests still in flight on a:1 at the drain timeout: wait, or set a longer --drain-timeout\n"}
+	if got := proxyctl(t, d.socket, []string{"pause", "web"}); got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got := proxyctl(t, d.socket, []string{"pause", "web"}, onTerminal); got.stdout != "web: paused, drained b:1 in 1s, 0 cut\n" {
+		t.Errorf("terminal: got %q", got.stdout)
+	}
+}
+
 func TestDrain_saysWhatWasCut(t *testing.T) {
 	d := startDaemon(t, streams(api.Event{Result: &api.Result{Drained: []api.Drained{
 		{Target: "a:1", Waited: api.Duration(30 * time.Second), Cut: 2}, {Target: "b:1", Waited: api.Duration(70 * time.Microsecond)},

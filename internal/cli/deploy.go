@@ -49,7 +49,8 @@ func (s *session) deployCommand() *cobra.Command {
 The new targets are probed until all of them are healthy; then all traffic goes
 to them, and the old ones are drained. When the command returns with exit status
 0, the old targets are empty and safe to stop. With any other status nothing was
-changed, and standard error says what the last probe of each target saw.`,
+changed, and standard error says what the last probe of each target saw; only a
+deploy that is interrupted while it drains is live all the same, and says so.`,
 		Example: fmt.Sprintf(`  %[1]s deploy web --target web-v2:3000 --host app.example.com
   %[1]s deploy web --target web-1:3000 --target web-2:3000 --weight web-2:3000=3
   %[1]s deploy api --target api-7:8080 --path-prefix /api --health-check-path /healthz`, s.Name),

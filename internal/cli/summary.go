@@ -30,6 +30,9 @@ func ended(what string) func(*api.Result) string {
 func drained(r *api.Result) []string {
 	var parts []string
 	for _, d := range r.Drained {
+		if d.Left > 0 {
+			continue // it is not drained: see warnLeft
+		}
 		parts = append(parts, fmt.Sprintf("drained %s in %s, %d cut", d.Target, short(d.Waited), d.Cut))
 	}
 	return parts
