@@ -129,19 +129,12 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 		if bad != nil {
 			return u.malformed(bad)
 		}
-		if u.tooLarge() {
-			return errorTooLarge()
-		}
-		if u.flow.done() {
-			u.whole.Store(true)
-		}
-		if keep > 0 {
-			conn.armWrite(time.Now(), x.settings.BodyTimeout)
-			if _, err := conn.Write(u.reader.bytes()[:keep]); err != nil {
-				return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
-			}
-		}
+		failed := u.pass(x, conn, keep)
+		// Passed on or not, these bytes are the body's: settle must not find them.
 		u.reader.consume(used)
+		if failed != nil {
+			return failed
+		}
 		if u.flow.done() {
 			return nil
 		}
@@ -159,6 +152,24 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 		u.consumed = true
 		u.asked.Store(false)
 	}
+}
+
+// pass sends the first keep bytes of what waits to the target.
+func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
+	if u.tooLarge() {
+		return errorTooLarge()
+	}
+	if u.flow.done() {
+		u.whole.Store(true)
+	}
+	if keep == 0 {
+		return nil
+	}
+	conn.armWrite(time.Now(), x.settings.BodyTimeout)
+	if _, err := conn.Write(u.reader.bytes()[:keep]); err != nil {
+		return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
+	}
+	return nil
 }
 
 func (u *upload) clientFailed(err error) *Error {
