@@ -110,7 +110,7 @@ func TestAccessLog_survivesHostileBytes(t *testing.T) {
 	if got["status"] != float64(res.StatusCode) {
 		t.Errorf("status is %v, want %d", got["status"], res.StatusCode)
 	}
-	if bytes.ContainsAny([]byte(raw[:len(raw)-1]), "\n\r\t\x00") {
+	if strings.ContainsAny(raw[:len(raw)-1], "\n\r\t\x00") {
 		t.Errorf("line has control bytes: %q", raw)
 	}
 }

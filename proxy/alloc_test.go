@@ -27,7 +27,7 @@ func lean(t *testing.T, raw []byte) string {
 		if err != nil {
 			return
 		}
-		defer c.Close() //nolint:errcheck // Nothing is left to be told.
+		defer c.Close()
 		var b [4096]byte
 		for {
 			if _, err := c.Read(b[:]); err != nil {

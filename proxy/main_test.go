@@ -123,9 +123,7 @@ func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Rout
 // targets.
 func (r *rig) settle(svc *service.Service) {
 	for _, target := range svc.Pool.Targets() {
-		if n := target.InFlight(); n != 0 {
-			r.t.Errorf("target %s has %d requests in flight at the end", target.Address(), n)
-		}
+		eventually(r.t, "nothing is in flight at the end", func() bool { return target.InFlight() == 0 })
 		target.Close()
 		transport := target.Transport().(*transport)
 		transport.mu.Lock()
@@ -190,8 +188,7 @@ func bodyOf(t *testing.T, res *http.Response) string {
 
 // rawTarget is a target that is scripted by the byte.
 type rawTarget struct {
-	addr  string
-	conns chan net.Conn
+	addr string
 }
 
 func newRawTarget(t *testing.T, handle func(c net.Conn, r *bufio.Reader)) *rawTarget {

@@ -21,7 +21,7 @@ func deadAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close() //nolint:errcheck // Only its address was wanted.
+	defer ln.Close()
 	return ln.Addr().String()
 }
 

@@ -98,7 +98,7 @@ func TestServer_Shutdown_failsNoRequestOfKeptConnections(t *testing.T) {
 				t.Errorf("dial: %v", err)
 				return
 			}
-			defer conn.Close() //nolint:errcheck // Nothing is left to be told.
+			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 			br := bufio.NewReader(conn)
 			depth := 1 + i%3 // how many requests are under way at once

@@ -281,3 +281,36 @@ func TestServer_answers502WhenTheTargetDiesDuringTheUpload(t *testing.T) {
 		t.Fatalf("got %d, want 502", res.StatusCode)
 	}
 }
+
+func TestServer_neverTakesTheEndOfABodyForARequest(t *testing.T) {
+	const smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		if head, err := readHead(r); err == nil {
+			_, _ = io.WriteString(c, ok(strings.Fields(head)[1])) // and closes, whatever comes
+		}
+	})
+	for _, framing := range []string{"Content-Length: 1037", "Transfer-Encoding: chunked"} {
+		r := newRig(t, Settings{}, newService(target.addr))
+		w := r.wire()
+		w.send("POST /first HTTP/1.1\r\nHost: a\r\n" + framing + "\r\n\r\n")
+		if _, body := w.receive("POST"); body != "/first" {
+			t.Fatalf("got %q", body)
+		}
+		// The target resets upon the first piece, and the last one cannot be sent.
+		for i, piece := range []string{strings.Repeat("x", 1000), "zz" + smuggled} {
+			<-time.After(20 * time.Millisecond)
+			if framing[0] == 'T' {
+				piece = fmt.Sprintf("%x\r\n%s\r\n", len(piece), piece)
+			}
+			if i == 1 && framing[0] == 'T' {
+				piece += "0\r\n\r\n"
+			}
+			_, _ = io.WriteString(w, piece)
+		}
+		_, _ = io.WriteString(w, "GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		rest, _ := io.ReadAll(w.r)
+		if strings.Contains(string(rest), "/smuggled") || strings.Contains(string(rest), " 400 ") {
+			t.Errorf("%s: a part of the body was taken for a request:\n%s", framing, rest)
+		}
+	}
+}
