@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -100,6 +101,19 @@ func networkCause(err error) error {
 		return &cause{text, err}
 	}
 	return &cause{errno.Error(), err}
+}
+
+// noDescriptor reports whether a probe failed for want of file descriptors in
+// this process or system.
+func noDescriptor(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
+		// The resolver keeps the text of an error only.
+		dns, isDNS := errors.AsType[*net.DNSError](err)
+		if errors.Is(err, errno) || isDNS && strings.Contains(dns.Err, errno.Error()) {
+			return true
+		}
+	}
+	return false
 }
 
 // errnoText has what systems word differently, or at length.

@@ -146,7 +146,9 @@ func (l *loop) abort() {
 // finish judges the result of a probe and plans the next one.
 func (l *loop) finish(r Result) {
 	l.last.Store(&r)
-	if l.tracker.observe(r.OK) {
+	// A probe that found no descriptor says nothing about the target: clients
+	// that use them all up must not take every target out.
+	if !noDescriptor(r.Err) && l.tracker.observe(r.OK) {
 		l.changed(r.String())
 	}
 	age := l.started.Sub(l.Since())

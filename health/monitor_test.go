@@ -3,9 +3,12 @@ package health
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -405,4 +408,28 @@ func BenchmarkMonitor_Suspect(b *testing.B) {
 			m.Suspect("connection reset")
 		}
 	})
+}
+
+// resultProber answers every probe with the same result.
+type resultProber Result
+
+func (p resultProber) Probe(context.Context) Result { return Result(p) }
+
+func TestMonitor_shortageOfDescriptorsSaysNothing(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	lookup := &net.OpError{Op: "dial", Err: &net.DNSError{Err: "dial udp 127.0.0.11:53: " + dial.Error(), Name: "web"}}
+	for _, err := range []error{dial, lookup} {
+		synctest.Test(t, func(t *testing.T) {
+			failed := resultProber{Path: "/up", Err: dialCause(t.Context(), err)}
+			m := newMonitor(Options{Initial: Healthy}.withDefaults(), failed, func(c Change) {
+				t.Errorf("got %+v, want no change", c)
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			m.Run(ctx)
+			if last, ok := m.Last(); !ok || !strings.Contains(last.String(), "too many open files") {
+				t.Errorf("last probe: got %q, want it to say why", last)
+			}
+		})
+	}
 }
