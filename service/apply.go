@@ -39,8 +39,9 @@ func (r *Registry) Check(declared []Declared) error {
 //   - new targets, and targets whose health check changed, are probed first and
 //     replace the old ones once all are healthy (at once when no old one is
 //     healthy); until then ServiceInfo.Problem says what is missing;
-//   - a service that the file declared before and no longer does is removed, and
-//     drained in the background;
+//   - a service that the file declared with its targets and no longer does is
+//     removed, and drained in the background; one whose targets were deployed over
+//     the socket stays, as the socket's;
 //   - a service that the socket owned is taken over, with its targets when the
 //     file names none.
 func (r *Registry) Apply(declared []Declared) error {
@@ -55,6 +56,12 @@ func (r *Registry) Apply(declared []Declared) error {
 		}
 		for name, e := range d.entries {
 			if (e.declared == nil && !e.restored) || named[name] {
+				continue
+			}
+			if !e.leaves() {
+				if err := disown(d, e); err != nil {
+					return err
+				}
 				continue
 			}
 			drain := api.DefaultDrainTimeout
@@ -72,6 +79,14 @@ func (r *Registry) Apply(declared []Declared) error {
 		}
 		return nil
 	})
+}
+
+// disown makes a service that the file no longer names the socket's, as it is.
+func disown(d *draft, e *entry) error {
+	next := e.clone()
+	next.endPending(d)
+	next.declared = nil
+	return d.put(next)
 }
 
 // declare makes one service of the draft what the file says.
@@ -113,7 +128,7 @@ func check(entries map[string]*entry, declared []Declared) ([]Declared, error) {
 	}
 	owners := make(map[route.Route]string)
 	for name, e := range entries {
-		if seen[name] || e.declared != nil || e.restored {
+		if seen[name] || e.leaves() {
 			continue
 		}
 		for _, at := range e.live.routes {

@@ -198,11 +198,37 @@ func TestRegistry_Apply_vanishedServiceIsRemoved(t *testing.T) {
 	if _, ok := r.Service("socket"); !ok {
 		t.Error("a service of the socket is gone")
 	}
-	eventually(t, "nobody probes it", func() bool {
-		before, until := b.probes.Load(), c.probes.Load()+5
-		eventually(t, "c is probed", func() bool { return c.probes.Load() >= until })
-		return b.probes.Load() == before
-	})
+	wantQuiet(t, b, c)
+}
+
+func TestRegistry_Apply_vanishedServiceKeepsWhatTheSocketDeployed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	r, stop := startRegistry(t, Options{StatePath: path})
+	a := startApp(t, 200)
+	mustApply(t, r, declare("web", quick("a.example.com")), declare("empty", quick("b.example.com")))
+	mustDeploy(t, r, "web", api.Spec{}, a)
+	mustApply(t, r)
+	if _, ok := r.Service("empty"); ok {
+		t.Error("a service that was never deployed is still there")
+	}
+	wantTargets(t, r, "web", a)
+	if err := r.Apply([]Declared{declare("other", quick("a.example.com"))}); err == nil {
+		t.Error("the file took the route of a service that serves")
+	}
+	mustApply(t, r, declare("web", quick("c.example.com")))
+	wantTargets(t, r, "web", a)
+	mustApply(t, r)
+	stop()
+
+	again, err := New(Options{StatePath: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.store.close()
+	mustApply(t, again)
+	if got := addresses(again, "web"); got != a.address {
+		t.Errorf("after a restart: got %q, want %q", got, a.address)
+	}
 }
 
 func TestRegistry_Apply_declaredWithoutTargets(t *testing.T) {

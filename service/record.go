@@ -15,8 +15,8 @@ import (
 // without believing a line that was damaged.
 type record struct {
 	api.ServiceState
-	// Declared by the config file when it was written: kept until the first
-	// Apply of the next run has read the file again.
+	// Declared says that the service is the config file's, targets included:
+	// kept until the first Apply of the next run has read the file again.
 	Declared bool `json:"declared,omitempty"`
 }
 
@@ -37,7 +37,7 @@ func encodeRecord(e *entry) ([]byte, error) {
 			Name: e.live.Name, Spec: e.live.spec, Targets: e.live.targets(),
 			Previous: e.previous, Gate: e.gate,
 		},
-		Declared: e.declared != nil || e.restored,
+		Declared: e.leaves(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode service %q: %w", e.live.Name, err)

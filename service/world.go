@@ -43,6 +43,13 @@ func (e *entry) clone() *entry {
 // fixed reports whether the config file names the targets.
 func (e *entry) fixed() bool { return e.declared != nil && e.declared.Targets != nil }
 
+// leaves reports whether the service goes when the file no longer names it. One
+// whose targets came over the socket stays, now wholly the socket's: what a deploy
+// brought in, a slip in an editor must not throw out.
+func (e *entry) leaves() bool {
+	return e.restored || e.fixed() || e.declared != nil && len(e.live.members) == 0
+}
+
 // draft is a world being changed; one call at a time holds one, under the lock.
 type draft struct {
 	entries map[string]*entry
