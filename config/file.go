@@ -26,6 +26,9 @@ type File struct {
 	DrainTimeout time.Duration
 	// Services in the order of the file.
 	Services []Service
+	// NamesServices says that the file has the key services with a value, be it
+	// an empty mapping.
+	NamesServices bool
 }
 
 // Listeners are the addresses where clients arrive.

@@ -21,6 +21,7 @@ func Parse(path string, text []byte) (*File, error) {
 	if len(text) > MaxBytes {
 		return nil, Errors{{Path: path, Message: fmt.Sprintf("the file is larger than %d KiB: make it smaller", MaxBytes>>10)}}
 	}
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	src := newSource(path, text)
 	if at := bytes.IndexFunc(text, unreadable); at >= 0 {
 		return nil, Errors{src.errorAt(placeOf(text, at), "the file is not plain UTF-8 text: save it as UTF-8 without control characters")}
@@ -37,6 +38,9 @@ func Parse(path string, text []byte) (*File, error) {
 	}
 	return d.file, nil
 }
+
+// byteOrderMark begins what some editors save.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // unreadable also finds invalid UTF-8, which decodes to RuneError; so a file
 // that really holds U+FFFD is refused too.

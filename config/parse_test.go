@@ -84,6 +84,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			Targets:       []api.Target{{Address: "127.0.0.1:3000"}, {Address: "127.0.0.1:3001", Weight: 2}},
 			DeployTimeout: api.Duration(30 * time.Second), DrainTimeout: api.Duration(30 * time.Second),
 		}},
+		NamesServices: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

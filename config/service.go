@@ -9,6 +9,7 @@ import (
 )
 
 func (d *decoder) services(v value) {
+	d.file.NamesServices = !v.empty()
 	for _, f := range d.fields(v) {
 		if problem := serviceNameProblem(f.key); problem != "" {
 			d.fail(f.at, "%s: %q %s", v.path, f.key, problem)

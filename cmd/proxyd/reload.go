@@ -37,6 +37,7 @@ type reloader struct {
 
 	mu     sync.Mutex
 	judged []byte // guarded by mu; the text of the last load, good or bad
+	live   int    // guarded by mu; how many services the file that is live declares
 
 	status       atomic.Pointer[api.ConfigStatus] // nil while there is no file
 	loads, fails atomic.Uint64
@@ -107,6 +108,12 @@ func (r *reloader) adopt(text []byte) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
+	// An editor or a copy that was cut short leaves a file like this, and no
+	// slip is to take every service down.
+	if !file.NamesServices && r.live > 0 {
+		return settings{}, config.Errors{config.Mistake(r.path, text, 1, 1, fmt.Sprintf(
+			"names no services, and %d of an earlier version are live: write services: {} to remove them", r.live))}
+	}
 	next := resolve(r.options, file)
 	if err := r.check(file, next.services, text); err != nil {
 		return settings{}, err
@@ -114,6 +121,7 @@ func (r *reloader) adopt(text []byte) (settings, error) {
 	if err := r.registry.Apply(next.services); err != nil {
 		return settings{}, fmt.Errorf("apply %s: %w", r.path, err)
 	}
+	r.live = len(next.services)
 	r.apply(next)
 	return next, nil
 }

@@ -224,6 +224,23 @@ func TestRun_appliesTheFileAndRefusesABadOne(t *testing.T) {
 	p.until("the new file is live", func() bool { return fmt.Sprint(p.services()) == "[three]" && p.problem() == "" })
 }
 
+func TestRun_anEmptyFileTakesNoServiceDown(t *testing.T) {
+	p := newProgram(t)
+	write(t, p.file(), "\ufeffservices: {one: {}}\n") // some editors begin with a byte order mark
+	p.start("--config", p.file())
+	for _, cut := range []string{"", "drain_timeout: 9s\nservices:\n"} {
+		write(t, p.file(), cut)
+		p.until("the problem is shown", func() bool { return strings.Contains(p.problem(), "names no services") })
+		if got := p.services(); fmt.Sprint(got) != "[one]" {
+			t.Errorf("after %q: got %v, want [one]", cut, got)
+		}
+		write(t, p.file(), "services: {one: {}}\n")
+		p.until("the whole file is live", func() bool { return p.problem() == "" })
+	}
+	write(t, p.file(), "services: {}\n")
+	p.until("the service is gone", func() bool { return len(p.services()) == 0 })
+}
+
 func TestRun_startsWithTheLastGoodCopyOfABrokenFile(t *testing.T) {
 	p := newProgram(t)
 	write(t, p.file(), "services: {one: {}}\n")
