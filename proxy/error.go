@@ -59,6 +59,7 @@ var (
 	errClientLeft    = errors.New("client left")
 	errUploadStopped = errors.New("upload stopped")
 	errPanic         = errors.New("internal error")
+	errStopping      = errors.New("proxy is stopping")
 	errCut           = errors.New("cut at the drain timeout")
 	errBodyTooLarge  = errors.New("request body too large")
 	errSwitched      = errors.New("switched protocols without being asked")

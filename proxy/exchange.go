@@ -137,6 +137,11 @@ func (x *exchange) ended(op string, cause error) *Error {
 		return err
 	case errors.Is(cause, errClientLeft):
 		return &Error{Op: op, Source: FromClient, Status: 499, Err: cause}
+	case errors.Is(cause, errStopping):
+		return &Error{Op: op, Source: FromProxy, Status: 503, Err: cause}
+	case x.svc != nil && x.svc.Gate.State() == service.Stopped:
+		// Cut by the stop itself: its message says more than a timeout.
+		return &Error{Op: op, Source: FromProxy, Status: 503, Err: errStopped}
 	}
 	return &Error{Op: op, Source: FromProxy, Status: 504, Err: cause}
 }

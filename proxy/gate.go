@@ -19,6 +19,9 @@ func (x *exchange) hold() *Error {
 	defer cancel()
 	wait.guard(cancel)
 	x.c.watch(wait)
+	if x.c.server.closing.Load() {
+		wait.kill(errStopping) // Shutdown may have looked before we waited
+	}
 	err := x.svc.Gate.Wait(ctx)
 	x.c.unwatch(wait)
 	x.now = time.Now()

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -232,5 +233,40 @@ func TestServer_answers503WithoutATarget(t *testing.T) {
 	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if res, _ := w.receive("GET"); res.StatusCode != 503 || res.Close {
 		t.Fatalf("got %d, close %v", res.StatusCode, res.Close)
+	}
+}
+
+func TestServer_Shutdown_letsGoOfWhatAClosedGateHolds(t *testing.T) {
+	svc := newService(answering(t, ok("late")).addr)
+	r := newRig(t, Settings{}, svc)
+	svc.Gate.Pause(time.Hour)
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	eventually(t, "it is held", func() bool { return svc.Gate.Held() == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := r.server.Shutdown(ctx); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	if res, _ := w.receive("GET"); res.StatusCode != 503 || !res.Close {
+		t.Errorf("got %d (close %v), want 503 and a close", res.StatusCode, res.Close)
+	}
+}
+
+func TestGate_stop_answersWhatItCutsWithItsMessage(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	svc := newService(newRawTarget(t, func(_ net.Conn, r *bufio.Reader) {
+		_, _ = readHead(r)
+		asked <- struct{}{}
+		_, _ = r.ReadByte()
+	}).addr)
+	r := newRig(t, Settings{}, svc)
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	next(t, asked)
+	svc.Gate.Stop("Back at noon")
+	next(t, r.drained())
+	if res, body := w.receive("GET"); res.StatusCode != 503 || !strings.Contains(body, "Back at noon") {
+		t.Errorf("got %d %q, want 503 with the message", res.StatusCode, body)
 	}
 }

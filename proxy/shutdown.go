@@ -27,6 +27,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.closing.Store(true)
 	s.quitOnce.Do(func() { close(s.quit) })
 	s.stopAccepting()
+	s.letGo()
 	s.awaitIdle(ctx)
 	s.wakeIdle()
 
@@ -64,6 +65,16 @@ func (s *Server) stopAccepting() {
 	}
 	s.mu.Unlock()
 	s.accepting.Wait()
+}
+
+// letGo answers the requests that wait at a closed gate: nobody can resume the
+// service any more.
+func (s *Server) letGo() {
+	s.each(func(c *client) {
+		if wait := c.waits.p.Load(); wait != nil && wait.transport == nil && c.waits.clear(wait) {
+			wait.kill(errStopping)
+		}
+	})
 }
 
 // awaitIdle gives kept connections their last chance to send a request.
