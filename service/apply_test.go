@@ -186,6 +186,24 @@ func TestRegistry_Apply_changedHealthCheckIsProbedFirst(t *testing.T) {
 	eventually(t, "the new check is live", func() bool { return r.published("web").members[0] != old })
 }
 
+func TestRegistry_Apply_saysAtOnceWhatIsMissing(t *testing.T) {
+	r := newTestRegistry(t)
+	old, fresh := startApp(t, 200), startApp(t, 503)
+	mustApply(t, r, declare("web", quick(), old))
+	eventually(t, "the old target is healthy", func() bool { return r.published("web").live() })
+	mustApply(t, r, declare("web", quick(), fresh))
+	want := "new target " + fresh.address + " is not healthy yet: last probe: GET /up: 503"
+	eventually(t, "the problem names the last probe", func() bool {
+		info, _ := r.Service("web")
+		return strings.HasPrefix(info.Problem, want)
+	})
+	fresh.status.Store(200)
+	eventually(t, "the new target is live", func() bool {
+		info, _ := r.Service("web")
+		return info.Problem == "" && addresses(r, "web") == fresh.address
+	})
+}
+
 func TestRegistry_Apply_vanishedServiceIsRemoved(t *testing.T) {
 	r := newTestRegistry(t)
 	a, b, c := startApp(t, 200), startApp(t, 200), startApp(t, 200)

@@ -41,6 +41,9 @@ func (e *entry) info() api.ServiceInfo {
 	if e.fixed() {
 		info.Owner = "file"
 	}
+	if info.Problem == "" && e.pending != nil {
+		info.Problem = e.pending.missing()
+	}
 	return info
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -68,6 +69,19 @@ func (p *pending) ready() bool {
 	}
 	live := p.registry.published(p.name)
 	return live != nil && !live.live() && waiting < len(p.fresh)
+}
+
+// missing is one sentence about the targets that are not healthy yet; empty when
+// all are.
+func (p *pending) missing() string {
+	var text strings.Builder
+	for _, m := range unready(p.fresh) {
+		if text.Len() > 0 {
+			text.WriteString("; ")
+		}
+		fmt.Fprintf(&text, "new target %s is not healthy yet: last probe: %s", m.spec.Address, m.lastProbe())
+	}
+	return text.String()
 }
 
 // publish reports whether the set is live, and then has emptied the old one.

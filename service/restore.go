@@ -70,7 +70,7 @@ func (r *Registry) revive(d *draft, rec record) error {
 		gate:     rec.Gate,
 		restored: rec.Declared,
 	}
-	if e.previous != nil && api.ValidateTargets(e.previous.Targets) != nil {
+	if e.previous != nil && !usable(e.previous) {
 		e.previous = nil
 	}
 	if err := d.put(e); err != nil {
@@ -102,4 +102,10 @@ func (r *Registry) StateStatus() api.StateStatus {
 		return api.StateStatus{Source: sourceNone}
 	}
 	return r.store.status()
+}
+
+// usable reports whether a rollback could deploy p.
+func usable(p *api.PreviousState) bool {
+	_, err := normalSpec(p.Spec)
+	return err == nil && api.ValidateTargets(p.Targets) == nil
 }
