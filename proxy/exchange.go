@@ -133,6 +133,8 @@ const maxRoutes = 16
 func (x *exchange) ended(op string, cause error) *Error {
 	var err *Error
 	switch {
+	case cause == nil: // leave has taken the connection and not said why yet
+		return &Error{Op: op, Source: FromClient, Status: 499, Err: errClientLeft}
 	case errors.As(cause, &err):
 		return err
 	case errors.Is(cause, errClientLeft):

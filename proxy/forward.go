@@ -142,7 +142,9 @@ func (x *exchange) blame(op string, err error) *Error {
 		return failed
 	case x.down.have == 0:
 		failed.Retry = RetryIdempotent
-		failed.Stale = x.conn.uses > 0
+		if failed.Stale = x.conn.uses > 0; failed.Stale {
+			x.conn.transport.learn(x.now.Sub(x.conn.idleSince))
+		}
 		if errors.Is(err, io.EOF) {
 			failed.Err = errEarlyClose
 		}

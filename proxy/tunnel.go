@@ -17,7 +17,7 @@ type tunnel struct {
 	idle   time.Duration
 
 	moved  atomic.Int64 // Unix nanoseconds of the last byte, in either direction
-	half   atomic.Bool  // the target is done; the client may still send
+	half   atomic.Bool  // one side is done; the other may still send
 	ending atomic.Bool  // a drain wants it to end
 
 	frames frames // of what the target sends; owner: toClient
@@ -119,6 +119,8 @@ func (t *tunnel) toTarget() {
 		if err := t.read(&t.up, t.client); err != nil {
 			if err == io.EOF {
 				t.target.closeWrite()
+				t.half.Store(true)
+				_ = t.target.SetReadDeadline(time.Now().Add(halfClosed))
 				return
 			}
 			// The client is gone, or both were silent for too long: nothing
@@ -182,7 +184,7 @@ func (t *tunnel) follow(b []byte) []byte {
 	return b
 }
 
-// halfClosed is how long the client may stay silent once the target is done.
+// halfClosed is how long one side may stay silent once the other is done.
 const halfClosed = 30 * time.Second
 
 // patience is how long both sides may be silent.
@@ -207,7 +209,7 @@ func (t *tunnel) read(r *bodyReader, s *socket) error {
 		if ending && last.IsZero() {
 			last = time.Now().Add(goodbye)
 		}
-		if ending || r == &t.up && t.half.Load() {
+		if ending || t.half.Load() {
 			s.readBy = time.Time{} // the other set a deadline, perhaps just before ours
 			t.arm(s)
 		}

@@ -113,6 +113,7 @@ func (u *upload) run(x *exchange, conn *targetConn) {
 	defer func() {
 		if p := recover(); p != nil {
 			u.err = &Error{Op: "read body", Source: FromProxy, Status: 500, Err: errPanic}
+			u.flow = flow{kind: http1.Fixed, left: 1} // where the body ends is not known any more
 			x.c.server.counters.Panics.Add(1)
 			conn.kill(u.err)
 		}
