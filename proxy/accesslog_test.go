@@ -80,7 +80,7 @@ func TestAccessLog_tellsHowARequestFailed(t *testing.T) {
 		{"nothing like it", "\x16\x03\x01\x02\x00\x01", true, 400, "malformed request line"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			svc := newService(deadAddress(t))
+			svc := newService(deadAddress)
 			routes := &fixedRoutes{prefix: "/"}
 			if c.routes {
 				routes.svc = svc

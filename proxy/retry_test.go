@@ -14,16 +14,9 @@ import (
 	"upfront/health"
 )
 
-// deadAddress is one at which nobody listens.
-func deadAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
+// deadAddress is where nobody listens: not a port that was free a moment ago,
+// which the next listener of the test may get.
+const deadAddress = "127.0.0.1:1"
 
 func TestServer_sendsWhatReachedNoTargetToAnother(t *testing.T) {
 	live := httpTarget(t, mirror)
@@ -32,7 +25,7 @@ func TestServer_sendsWhatReachedNoTargetToAnother(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
 		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 	} {
-		r := newRig(t, Settings{}, newService(deadAddress(t), live))
+		r := newRig(t, Settings{}, newService(deadAddress, live))
 		w := r.wire()
 		for range 10 {
 			w.send(request)
@@ -45,7 +38,7 @@ func TestServer_sendsWhatReachedNoTargetToAnother(t *testing.T) {
 }
 
 func TestServer_sendsABodyThatHasNotComeToAnotherTarget(t *testing.T) {
-	r := newRig(t, Settings{}, newService(deadAddress(t), httpTarget(t, mirror)))
+	r := newRig(t, Settings{}, newService(deadAddress, httpTarget(t, mirror)))
 	for range 4 {
 		w := r.wire()
 		w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n")
@@ -59,7 +52,7 @@ func TestServer_sendsABodyThatHasNotComeToAnotherTarget(t *testing.T) {
 }
 
 func TestServer_tellsWhenALoneTargetCannotBeReached(t *testing.T) {
-	r := newRig(t, Settings{}, newService(deadAddress(t)))
+	r := newRig(t, Settings{}, newService(deadAddress))
 	w := r.wire()
 	for range 2 {
 		w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -75,7 +68,7 @@ func TestServer_tellsWhenALoneTargetCannotBeReached(t *testing.T) {
 func TestServer_boundsTheAttempts(t *testing.T) {
 	var dead []string
 	for range 7 {
-		dead = append(dead, deadAddress(t))
+		dead = append(dead, deadAddress)
 	}
 	r := newRig(t, Settings{}, newService(dead...))
 	w := r.wire()
@@ -246,7 +239,7 @@ func TestServer_givesEvidenceOfWhatTheTargetDid(t *testing.T) {
 		addr string
 		want string
 	}{
-		{"refused", deadAddress(t), "connect: "},
+		{"refused", deadAddress, "connect: "},
 		{"closed", newRawTarget(t, func(_ net.Conn, r *bufio.Reader) { _, _ = readHead(r) }).addr, "await: "},
 		{"no answer", newRawTarget(t, hang).addr, "await: "},
 		{"an answer", answering(t, ok("x")).addr, ""},
