@@ -172,7 +172,11 @@ func (x *exchange) decideClose(status int) {
 // toClient writes to the client. An error means that nobody is left to answer.
 func (x *exchange) toClient(head, body []byte) *Error {
 	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-	if err := writeBoth(&x.c.socket, &head, body); err != nil {
+	err := writeBoth(&x.c.socket, &head, body)
+	if cap(head) > cap(x.c.out) {
+		x.c.out = head[:0] // it grew: the next response need not
+	}
+	if err != nil {
 		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 // buffers, whatever its body: about 80 KB and the request head.
 const (
 	headBuffer = 4 << 10  // of a workspace, grows to Settings.MaxHeadBytes
+	outBuffer  = 2 << 10  // of a workspace, grows with what is written at once
 	bodyBuffer = 32 << 10 // of a body, in each direction
 )
 
@@ -26,7 +27,7 @@ type workspace struct {
 }
 
 var workspaces = sync.Pool{New: func() any {
-	return &workspace{in: make([]byte, headBuffer), out: make([]byte, 0, headBuffer+joinBelow)}
+	return &workspace{in: make([]byte, headBuffer), out: make([]byte, 0, outBuffer)}
 }}
 
 // keepHead is the largest head buffer that goes back to the pool.
@@ -37,7 +38,7 @@ func (w *workspace) release() {
 		w.in = make([]byte, headBuffer)
 	}
 	if cap(w.out) > keepHead {
-		w.out = make([]byte, 0, headBuffer+joinBelow)
+		w.out = make([]byte, 0, outBuffer)
 	}
 	workspaces.Put(w)
 }
