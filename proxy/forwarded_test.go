@@ -27,6 +27,27 @@ func shown(t *testing.T, settings Settings, fields string) (head string, r *rig)
 	return next(t, heads), r
 }
 
+// wantLines checks that head begins lines as want says, has nothing of never, and
+// has each field that we write once.
+func wantLines(t *testing.T, head string, want, never []string) {
+	t.Helper()
+	for _, line := range want {
+		if !strings.Contains(head, "\r\n"+line) {
+			t.Errorf("head lacks %q:\n%s", line, head)
+		}
+	}
+	for _, text := range never {
+		if strings.Contains(head, text) {
+			t.Errorf("head has %q:\n%s", text, head)
+		}
+	}
+	for _, name := range []string{"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id", "x-request-start", "host"} {
+		if n := strings.Count(strings.ToLower(head), "\r\n"+name+":"); n != 1 {
+			t.Errorf("head has %d lines of %s:\n%s", n, name, head)
+		}
+	}
+}
+
 func TestServer_saysWhoTheClientIs(t *testing.T) {
 	trusting := Settings{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}}
 	spoof := "X-Forwarded-For: 6.6.6.6\r\nx-forwarded-proto: https\r\nX-FORWARDED-HOST: evil\r\nX-Forwarded-Port: 1\r\n" +
@@ -78,21 +99,7 @@ func TestServer_saysWhoTheClientIs(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			head, _ := shown(t, c.settings, c.fields)
-			for _, want := range c.want {
-				if !strings.Contains(head, "\r\n"+want) {
-					t.Errorf("head lacks %q:\n%s", want, head)
-				}
-			}
-			for _, never := range c.never {
-				if strings.Contains(head, never) {
-					t.Errorf("head has %q:\n%s", never, head)
-				}
-			}
-			for _, name := range []string{"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-request-id", "x-request-start", "host"} {
-				if n := strings.Count(strings.ToLower(head), "\r\n"+name+":"); n != 1 {
-					t.Errorf("head has %d lines of %s:\n%s", n, name, head)
-				}
-			}
+			wantLines(t, head, c.want, c.never)
 		})
 	}
 }

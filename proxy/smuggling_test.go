@@ -32,6 +32,29 @@ func (l *requestLog) String() string {
 // inBody is what must stay a body whatever becomes of its own request.
 const inBody = "GET /smuggled HTTP/1.1\r\nHost: a\r\nX-Pad: "
 
+// answeringEarly is a target that notes each request, answers a POST with early
+// before its body came and resets, and any GET as it should. With no early it only
+// reads.
+func answeringEarly(t *testing.T, early string, seen *requestLog, heads chan<- struct{}) *rawTarget {
+	return newRawTarget(t, func(conn net.Conn, r *bufio.Reader) {
+		head, err := readHead(r)
+		if err != nil {
+			return
+		}
+		seen.add(head)
+		heads <- struct{}{}
+		switch {
+		case strings.HasPrefix(head, "GET"):
+			_, _ = io.WriteString(conn, ok("next"))
+		case early != "":
+			_, _ = io.WriteString(conn, early)
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		default:
+			_, _ = io.Copy(io.Discard, r)
+		}
+	})
+}
+
 func TestServer_neverReadsTheBodyOfAFailedUploadAsARequest(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -56,23 +79,7 @@ func TestServer_neverReadsTheBodyOfAFailedUploadAsARequest(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var seen requestLog
 			heads := make(chan struct{}, 8)
-			target := newRawTarget(t, func(conn net.Conn, r *bufio.Reader) {
-				head, err := readHead(r)
-				if err != nil {
-					return
-				}
-				seen.add(head)
-				heads <- struct{}{}
-				switch {
-				case strings.HasPrefix(head, "GET"):
-					_, _ = io.WriteString(conn, ok("next"))
-				case c.early != "":
-					_, _ = io.WriteString(conn, c.early)
-					_ = conn.(*net.TCPConn).SetLinger(0)
-				default:
-					_, _ = io.Copy(io.Discard, r)
-				}
-			})
+			target := answeringEarly(t, c.early, &seen, heads)
 			svc := newService(target.addr)
 			svc.MaxRequestBody = c.limit
 			r := newRig(t, Settings{}, svc)
