@@ -17,6 +17,7 @@ type run struct {
 	duration time.Duration
 	conns    int
 	idle     int
+	log      bool
 	dir      string // for configs, sockets and logs; removed at the end
 	proxies  []proxy
 	results  []result
@@ -48,6 +49,7 @@ func main() {
 	flag.DurationVar(&r.duration, "duration", 3*time.Second, "length of one round")
 	flag.IntVar(&r.conns, "connections", 64, "keep-alive connections of the get scenario")
 	flag.IntVar(&r.idle, "idle", 5000, "connections of the idle scenario")
+	flag.BoolVar(&r.log, "log", false, "let proxies that can write an access log to a file do so")
 	bin := flag.String("bin", "bin", "folder of proxyd and proxyctl")
 	peers := peerFlag{"nginx": "nginx", "haproxy": "haproxy"}
 	flag.Var(peers, "peer", "NAME=PATH of a peer's binary; an empty path leaves the peer out")
@@ -71,7 +73,7 @@ func (r *run) all(names []string, bin string, peers peerFlag, out string) error 
 	}
 	defer os.RemoveAll(dir)
 	r.dir = dir
-	if r.proxies, err = findProxies(bin, peers, dir); err != nil {
+	if r.proxies, err = r.findProxies(bin, peers); err != nil {
 		return err
 	}
 	for _, name := range names {

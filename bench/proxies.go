@@ -27,7 +27,7 @@ type proxy struct {
 }
 
 // findProxies returns Upfront and the peers that are there.
-func findProxies(bin string, peers peerFlag, dir string) ([]proxy, error) {
+func (r *run) findProxies(bin string, peers peerFlag) ([]proxy, error) {
 	proxyd, err := filepath.Abs(filepath.Join(bin, "proxyd"))
 	if err != nil {
 		return nil, err
@@ -36,10 +36,10 @@ func findProxies(bin string, peers peerFlag, dir string) ([]proxy, error) {
 		return nil, fmt.Errorf("find proxyd: %w: run make build first, or set --bin", err)
 	}
 	all := []proxy{{"upfront", func(target string) (*exec.Cmd, string, error) {
-		return startUpfront(proxyd, dir, target)
+		return r.startUpfront(proxyd, target)
 	}}}
-	configs := map[string]func(path, dir, listen, target string) (*exec.Cmd, error){
-		"nginx": nginx, "haproxy": haproxy,
+	configs := map[string]func(path, listen, target string) (*exec.Cmd, error){
+		"nginx": r.nginx, "haproxy": r.haproxy,
 	}
 	for name, path := range peers {
 		config := configs[name]
@@ -52,7 +52,7 @@ func findProxies(bin string, peers peerFlag, dir string) ([]proxy, error) {
 		}
 		all = append(all, proxy{name, func(target string) (*exec.Cmd, string, error) {
 			listen := freeAddress()
-			cmd, err := config(path, dir, listen, target)
+			cmd, err := config(path, listen, target)
 			if err != nil {
 				return nil, "", err
 			}
@@ -97,11 +97,15 @@ func freeAddress() string {
 	return ln.Addr().String()
 }
 
-func startUpfront(proxyd, dir, target string) (*exec.Cmd, string, error) {
+func (r *run) startUpfront(proxyd, target string) (*exec.Cmd, string, error) {
 	listen := freeAddress()
-	socket := filepath.Join(dir, fmt.Sprintf("control-%d.sock", time.Now().UnixNano()))
+	accessLog := "off"
+	if r.log {
+		accessLog = filepath.Join(r.dir, "upfront.log")
+	}
+	socket := filepath.Join(r.dir, fmt.Sprintf("control-%d.sock", time.Now().UnixNano()))
 	cmd := pinned(proxyCore, proxyd, "--http", listen, "--socket", socket,
-		"--state", socket+".state", "--access-log", "off", "--log-level", "error")
+		"--state", socket+".state", "--access-log", accessLog, "--log-level", "error")
 	if err := start(cmd, listen); err != nil {
 		return nil, "", err
 	}
@@ -114,12 +118,16 @@ func startUpfront(proxyd, dir, target string) (*exec.Cmd, string, error) {
 	return cmd, listen, nil
 }
 
-func nginx(path, dir, listen, target string) (*exec.Cmd, error) {
+func (r *run) nginx(path, listen, target string) (*exec.Cmd, error) {
+	dir, accessLog := r.dir, "off"
+	if r.log {
+		accessLog = filepath.Join(dir, "nginx.log") + " combined buffer=64k flush=1s"
+	}
 	conf := filepath.Join(dir, "nginx.conf")
 	text := fmt.Sprintf(`daemon off; master_process off; worker_processes 1; error_log /dev/null; pid %s/nginx.pid;
 events { worker_connections 30000; }
 http {
-  access_log off; keepalive_requests 100000000; client_body_temp_path %s/body; proxy_temp_path %s/proxy;
+  access_log %s; keepalive_requests 100000000; client_body_temp_path %s/body; proxy_temp_path %s/proxy;
   fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;
   upstream app { server %s; keepalive 256; keepalive_requests 100000000; }
   server { listen %s backlog=4096;
@@ -127,12 +135,12 @@ http {
       proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;
       proxy_set_header X-Request-Id $request_id; } } }
-`, dir, dir, dir, dir, dir, dir, target, listen)
+`, dir, accessLog, dir, dir, dir, dir, dir, target, listen)
 	return pinned(proxyCore, path, "-c", conf, "-e", "/dev/null"), os.WriteFile(conf, []byte(text), 0o600)
 }
 
-func haproxy(path, dir, listen, target string) (*exec.Cmd, error) {
-	conf := filepath.Join(dir, "haproxy.cfg")
+func (r *run) haproxy(path, listen, target string) (*exec.Cmd, error) {
+	conf := filepath.Join(r.dir, "haproxy.cfg")
 	text := fmt.Sprintf(`global
   nbthread 1
   maxconn 6000

@@ -29,7 +29,11 @@ func (r *run) report(dir string) error {
 
 func (r *run) table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %d rounds of %v, %d connections\n\n", machine(), r.rounds, r.duration, r.conns)
+	accessLog := "off for all"
+	if r.log {
+		accessLog = "to a file, buffered, in Upfront and nginx; off in HAProxy"
+	}
+	fmt.Fprintf(&b, "%s, %d rounds of %v, %d connections, access log %s\n\n", machine(), r.rounds, r.duration, r.conns, accessLog)
 	b.WriteString("| scenario | proxy | median | unit | lowest – highest | Upfront / this |\n|---|---|---|---|---|---|\n")
 	for _, x := range r.results {
 		lowest, highest := x.Values[0], x.Values[0]
