@@ -11,5 +11,6 @@
 //	go run ./bench --scenario get --rounds 9
 //	go run ./bench --peer nginx=/opt/nginx/sbin/nginx
 //
-// It listens and sends on loopback only.
+// It needs the programs in bin/ (make build), listens and sends on loopback only,
+// and writes the table and every figure to bench/results.
 package main

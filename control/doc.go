@@ -17,7 +17,8 @@
 //   - An error has an HTTP status (see statusOf), and the body
 //     {"error":{"code":…,"message":…,"flag":…}}.
 //   - A client that leaves cancels its call. Closing only the sending side
-//     counts as leaving.
+//     counts as leaving. What was published goes on, and so do pause, stop and
+//     drain.
 //
 // Calls that wait (deploy, add, remove, drain, pause, stop, rollback) answer with
 // JSON lines, each an api.Event: what the call sees while it waits, then one line

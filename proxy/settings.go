@@ -24,10 +24,11 @@ type Settings struct {
 	// ConnectTimeout of a connection to a target, name look-up included.
 	// Default 2s.
 	ConnectTimeout time.Duration
-	// BodyTimeout without a byte of progress in a body, in either direction.
-	// Default 30s.
+	// BodyTimeout without a byte of progress in the body of a request or in one
+	// of known length of a response, and for writes to either side. Default 30s.
 	BodyTimeout time.Duration
-	// TunnelTimeout without a byte in a tunnel, in both directions. Default 1h.
+	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
+	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration
 }
 

@@ -5,7 +5,8 @@
 // What scripts can rely on:
 //
 //   - Exit status 0 means that what was asked for is done; 1 means that it is
-//     not, and standard error has one line that starts with "Error: ".
+//     not, and standard error has a line that starts with "Error: ". Check is the
+//     exception where it lets proxyd judge: words and status are proxyd's then.
 //   - Commands that change something write nothing to standard output unless it
 //     is a terminal, or --json asks for the result.
 //   - Tables are for people; --json is for programs.
