@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net"
-	"strconv"
 	"time"
 	"unsafe"
 
@@ -82,7 +81,7 @@ func (l *AccessLog) write(x *exchange) {
 	if x.last != nil {
 		target = x.last.Address()
 	}
-	client := c.addr.Addr().String()
+	client := c.name()
 	fields := [...]zapcore.Field{
 		zap.String("host", host),
 		zap.String("port", c.port),
@@ -97,8 +96,8 @@ func (l *AccessLog) write(x *exchange) {
 		zap.String("req_content_type", seen.requestType),
 		zap.Int64("resp_content_length", x.sent),
 		zap.String("resp_content_type", seen.responseType),
-		zap.String("client_addr", client),
-		zap.String("client_port", strconv.Itoa(int(c.addr.Port()))),
+		zap.String("client_addr", client.addr),
+		zap.String("client_port", client.port),
 		zap.String("remote_addr", x.remoteAddr()),
 		zap.String("user_agent", seen.userAgent),
 		zap.String("proto", protos[req.Minor]),

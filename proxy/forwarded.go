@@ -60,7 +60,7 @@ func (x *exchange) remoteAddr() string {
 	c, req := x.c, &x.c.req
 	addr := c.addr.Addr()
 	if !c.trusted {
-		return addr.String()
+		return c.name().addr
 	}
 	fields := req.Fields()
 	for i := len(fields) - 1; i >= 0; i-- {
