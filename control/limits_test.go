@@ -178,15 +178,11 @@ func TestServer_thousandConnectionsAreBounded(t *testing.T) {
 
 func TestServer_Serve_letsRunningCallsFinish(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
-	registry := &fakeRegistry{call: func(ctx context.Context, _, name string, _ any, progress func(api.Progress)) (*api.Result, error) {
-		progress(api.Progress{Phase: "draining"})
+	registry := &fakeRegistry{call: func(_ context.Context, _, name string, _ any, progress func(api.Progress)) (*api.Result, error) {
+		progress(api.Progress{Phase: "draining"}) // published: the context ends nothing any more
 		close(entered)
-		select {
-		case <-leave:
-			return &api.Result{Service: name}, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+		<-leave
+		return &api.Result{Service: name}, nil
 	}}
 	s := start(t, Options{Registry: registry, ShutdownTimeout: patience})
 	done := make(chan error, 1)
@@ -234,15 +230,15 @@ func TestServer_Serve_doesNotWaitForTheSilent(t *testing.T) {
 	}
 }
 
-func TestServer_Serve_cancelsCallsAtTheBound(t *testing.T) {
+func TestServer_Serve_cancelsAtOnceWhatChangedNothing(t *testing.T) {
 	entered := make(chan struct{})
 	registry := &fakeRegistry{call: func(ctx context.Context, _, _ string, _ any, progress func(api.Progress)) (*api.Result, error) {
 		progress(api.Progress{Phase: "probing"})
 		close(entered)
 		<-ctx.Done()
-		return nil, &api.Error{Code: api.CodeCanceled, Message: "canceled: proxyd stops"}
+		return nil, context.Cause(ctx)
 	}}
-	s := start(t, Options{Registry: registry, ShutdownTimeout: -1})
+	s := start(t, Options{Registry: registry, ShutdownTimeout: time.Hour})
 	done := make(chan error, 1)
 	go func() {
 		_, err := (&api.Client{Socket: s.socket}).Deploy(t.Context(), "web", api.DeployRequest{}, nil)
@@ -251,7 +247,7 @@ func TestServer_Serve_cancelsCallsAtTheBound(t *testing.T) {
 	waitFor(t, "call", entered)
 	s.stop()
 	var e *api.Error
-	if err := waitFor(t, "end of the call", done); !errors.As(err, &e) || e.Message != "canceled: proxyd stops" {
+	if err := waitFor(t, "end of the call", done); !errors.As(err, &e) || e.Message != errStopping.Message {
 		t.Errorf("running call: got %v, want why it was canceled", err)
 	}
 	if err := waitFor(t, "end of Serve", s.ended); err != nil {

@@ -52,9 +52,9 @@ type Options struct {
 	Daemon   Daemon   // required
 	// Logger is told about refused connections and defects. Nil discards.
 	Logger *zap.Logger
-	// ShutdownTimeout is how long running calls may go on after the end of
-	// Serve's context before they are canceled. Default 10s. Negative cancels
-	// them at once.
+	// ShutdownTimeout is how long calls that have published their change may go
+	// on after the end of Serve's context; the others are canceled at once.
+	// Default 10s. Negative waits for none.
 	ShutdownTimeout time.Duration
 	// RequestTimeout is how long a client may take to send a request, body
 	// included. Default 5s.
@@ -109,19 +109,19 @@ func New(o Options) *Server {
 }
 
 // Serve answers the calls that arrive at ln until ctx ends or Close is called;
-// then it stops accepting, lets running calls finish for ShutdownTimeout, cancels
-// what is left, and returns nil when every connection is closed. It closes ln. An
-// error means that ln failed.
+// then it stops accepting and cancels the running calls, which ends those that have
+// changed nothing yet, lets the others finish for ShutdownTimeout, and returns nil
+// when every connection is closed. It closes ln. An error means that ln failed.
 //
-// A call that goes on although it was canceled, as a drain does, is its
-// registry's to end: Serve does not hold up the end of the program for it.
+// A call that goes on for longer, as a drain may, is its registry's to end: Serve
+// does not hold up the end of the program for it.
 func (s *Server) Serve(ctx context.Context, ln *Listener) error {
 	if !s.begin() {
 		return ln.Close()
 	}
 	defer s.serving.Done()
-	calls, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
+	calls, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
 	admission := newAdmission(ln, s.log)
 	h := s.httpServer(calls)
 	h.ConnState = admission.observe
@@ -178,15 +178,16 @@ func (s *Server) httpServer(calls context.Context) *http.Server {
 	}
 }
 
-// end stops h: first it waits for the calls, then it cancels them, then it closes
-// the connections of those that do not read their answer.
-func (s *Server) end(h *http.Server, cancel context.CancelFunc) {
-	grace := max(s.options.ShutdownTimeout, 0)
-	if shutdown(h, grace) == nil {
-		return
-	}
-	cancel()
-	if err := shutdown(h, cancelTimeout); errors.Is(err, context.DeadlineExceeded) {
+// errStopping is why calls are canceled at the end.
+var errStopping = &api.Error{Code: api.CodeCanceled, Message: "proxyd is stopping; nothing was changed"}
+
+// end stops h: it cancels the calls, which ends those that have changed nothing
+// yet, waits for the others, and closes the connections of those that take too
+// long or do not read their answer.
+func (s *Server) end(h *http.Server, cancel context.CancelCauseFunc) {
+	cancel(errStopping)
+	grace := max(s.options.ShutdownTimeout, 0) + cancelTimeout
+	if err := shutdown(h, grace); errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("Cut connections of the control socket", logfield.Duration(grace))
 	}
 	_ = h.Close()

@@ -50,6 +50,9 @@ func left(ctx context.Context, name string) error {
 		return failure(api.CodeSuperseded, "--supersede",
 			"a newer deploy of service %q took over; nothing was changed by this one", name)
 	}
+	if why, ok := errors.AsType[*api.Error](context.Cause(ctx)); ok {
+		return why // of whoever canceled the call
+	}
 	return failure(api.CodeCanceled, "", "the caller left before service %q was changed; nothing was changed", name)
 }
 

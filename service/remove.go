@@ -27,7 +27,7 @@ func (r *Registry) Remove(ctx context.Context, name string, req api.RemoveReques
 	defer r.turns.leave(own)
 
 	var old []*member
-	result := &api.Result{Service: name}
+	result := &api.Result{Service: name, Targets: []api.Target{}}
 	err := r.commit(func(d *draft) error {
 		cur := d.entries[name]
 		if err := removable(cur, name, req.Target); err != nil {

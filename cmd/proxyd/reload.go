@@ -108,11 +108,8 @@ func (r *reloader) adopt(text []byte) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	// An editor or a copy that was cut short leaves a file like this, and no
-	// slip is to take every service down.
 	if !file.NamesServices && r.live > 0 {
-		return settings{}, config.Errors{config.Mistake(r.path, text, 1, 1, fmt.Sprintf(
-			"names no services, and %d of an earlier version are live: write services: {} to remove them", r.live))}
+		return settings{}, namesNone(r.path, text)
 	}
 	next := resolve(r.options, file)
 	if err := r.check(file, next.services, text); err != nil {

@@ -237,6 +237,12 @@ func TestRun_anEmptyFileTakesNoServiceDown(t *testing.T) {
 		write(t, p.file(), "services: {one: {}}\n")
 		p.until("the whole file is live", func() bool { return p.problem() == "" })
 	}
+	p.stop()
+	write(t, p.file(), "")
+	p.start("--config", p.file())
+	if got := p.services(); fmt.Sprint(got) != "[one]" {
+		t.Errorf("after a restart with an empty file: got %v, want [one]", got)
+	}
 	write(t, p.file(), "services: {}\n")
 	p.until("the service is gone", func() bool { return len(p.services()) == 0 })
 }

@@ -34,10 +34,22 @@ func readStartFile(o options) (startFile, error) {
 	}
 	s.text, s.used = text, text
 	s.file, err = config.Parse(s.path, text)
-	if err == nil {
-		return s, nil
+	if err != nil {
+		return s.fallBack(o, err)
 	}
-	return s.fallBack(o, err)
+	if !s.file.NamesServices {
+		if last, err := s.fallBack(o, namesNone(s.path, text)); err == nil && len(last.file.Services) > 0 {
+			return last, nil
+		}
+	}
+	return s, nil
+}
+
+// namesNone refuses a file that says nothing of services although some are live:
+// an editor or a copy that was cut short leaves such a file.
+func namesNone(path string, text []byte) error {
+	return config.Errors{config.Mistake(path, text, 1, 1,
+		"names no services, and an earlier version did: write services: {} to remove them")}
 }
 
 // fallBack uses the last good copy, because of err.

@@ -46,7 +46,7 @@ func (s *session) warn(status api.Status) {
 func problems(status api.Status) []string {
 	var found []string
 	if c := status.Config; c != nil && c.Problem != "" {
-		found = append(found, fmt.Sprintf("config file %s was not applied, the last good one is live: %s", c.Path, c.Problem))
+		found = append(found, fmt.Sprintf("config file %s is not live as it stands: %s", c.Path, c.Problem))
 	}
 	if status.State.Problem != "" {
 		found = append(found, fmt.Sprintf("state file %s: %s", status.State.Path, status.State.Problem))
