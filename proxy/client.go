@@ -135,6 +135,9 @@ func (c *client) awaitBytes() bool {
 	c.idle.Store(true)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
 	c.idle.Store(false)
+	if c.server.closing.Load() {
+		c.readBy = time.Time{} // wakeIdle may have set another
+	}
 	if err != nil {
 		return false
 	}

@@ -42,7 +42,8 @@ func (x *exchange) forward() *Error {
 func (x *exchange) connect(t *transport) *Error {
 	var conn *targetConn
 	if !x.fresh {
-		conn = t.take(x.now, !x.c.req.Idempotent())
+		// A body that is not all at hand can be sent only once, too.
+		conn = t.take(x.now, !x.c.req.Idempotent() || !x.up.flow.done())
 	}
 	kept := conn != nil
 	if !kept {
@@ -143,7 +144,7 @@ func (x *exchange) blame(op string, err error) *Error {
 	case x.down.have == 0:
 		failed.Retry = RetryIdempotent
 		if failed.Stale = x.conn.uses > 0; failed.Stale {
-			x.conn.transport.learn(x.now.Sub(x.conn.idleSince))
+			x.conn.transport.learn(x.now, x.now.Sub(x.conn.idleSince))
 		}
 		if errors.Is(err, io.EOF) {
 			failed.Err = errEarlyClose

@@ -198,8 +198,7 @@ func (x *exchange) relay() *Error {
 	c.out = x.appendResponseHead(c.out[:0], chunked)
 	// To send the body after all is a common mistake of targets, and it would come
 	// too late to be told from the next response.
-	mayFollow := c.req.IsHead() && (res.ContentLength() > 0 || res.Chunked())
-	keepAlive := res.KeepAlive() && !plain && !mayFollow
+	keepAlive := res.KeepAlive() && !plain && !res.MayFollow(c.req.IsHead())
 	x.down.consume(res.Len())
 	if err := x.relayBody(&body, chunked && plain); err != nil {
 		return err

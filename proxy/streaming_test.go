@@ -209,6 +209,8 @@ func TestServer_sendsNoBodyWhereThereIsNone(t *testing.T) {
 		{"HEAD with chunks announced", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
 		{"HEAD with nothing", "HEAD", "HTTP/1.1 200 OK\r\n\r\n", "", 1},
 		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 1},
+		{"204 with chunks announced", "GET", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
+		{"304 with chunks announced", "GET", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
 		{"204 with a length", "DELETE", "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "", 1},
 		{"304", "GET", "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n", "", 1},
 		{"304 with a length", "GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n", "500", 1},

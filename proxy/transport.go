@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,10 +15,13 @@ import (
 // we nearly always close first and no request meets a dying connection.
 const targetIdle = 4 * time.Second
 
-// freshFor is how long after its last use a kept connection is trusted with a
-// request that must not be sent twice, unless the target is known to close
-// sooner.
-const freshFor = time.Second
+// How long after its last use a kept connection is trusted with a request that
+// must not be sent twice.
+const (
+	freshFor   = time.Second
+	freshLeast = 5 * time.Millisecond // what closes sooner died of something else than idling
+	freshHold  = 10 * time.Second     // how long what a target taught us counts
+)
 
 // transport is the connections to one target. It belongs to one
 // balancer.Target: a deploy makes new ones, so nothing of an old target is ever
@@ -32,7 +36,8 @@ type transport struct {
 	idle   []*targetConn            // guarded by mu; last used last
 	open   map[*targetConn]struct{} // guarded by mu; idle and in use
 	closed bool                     // guarded by mu
-	fresh  time.Duration            // guarded by mu; freshFor, or half the shortest idle time after which the target closed
+	fresh  time.Duration            // guarded by mu; freshFor, or half the idle time after which the target closed
+	taught time.Time                // guarded by mu; when fresh was set last
 	sweep  *time.Timer              // guarded by mu; runs while there are idle ones
 }
 
@@ -53,8 +58,15 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 	for {
 		t.mu.Lock()
 		n := len(t.idle)
-		if n == 0 || once && now.Sub(t.idle[n-1].idleSince) > t.fresh {
+		if n == 0 {
 			t.mu.Unlock()
+			return nil
+		}
+		if once && now.Sub(t.idle[n-1].idleSince) > t.freshNow(now) {
+			old := t.idle[0] // the connection that is dialled instead takes its place
+			t.idle = slices.Delete(t.idle, 0, 1)
+			t.mu.Unlock()
+			t.discard(old)
 			return nil
 		}
 		conn := t.idle[n-1]
@@ -68,17 +80,28 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 			conn.uses++
 			return conn
 		}
-		t.learn(now.Sub(conn.idleSince))
+		t.learn(now, now.Sub(conn.idleSince))
 		t.discard(conn)
 	}
 }
 
+// freshNow forgets with time what the target taught. The caller holds mu.
+func (t *transport) freshNow(now time.Time) time.Duration {
+	if t.fresh < freshFor && now.Sub(t.taught) > freshHold {
+		t.fresh, t.taught = min(2*t.fresh, freshFor), now
+	}
+	return t.fresh
+}
+
 // learn notes that the target closed a connection that had idled for so long: a
-// request that must not be sent twice stays well clear of that time.
-func (t *transport) learn(idled time.Duration) {
+// request that must not be sent twice stays well clear of that time for a while.
+func (t *transport) learn(now time.Time, idled time.Duration) {
+	if idled < 2*freshLeast {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.fresh = max(min(t.fresh, idled/2), 0)
+	t.fresh, t.taught = min(t.fresh, idled/2), now
 }
 
 // newConn makes a connection that dial then connects. The two are apart so that

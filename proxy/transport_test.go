@@ -51,13 +51,16 @@ func TestTransport_take_trustsOnlyFreshConnectionsWithWhatMustNotBeSentTwice(t *
 	tr, conn := connected(t, newRawTarget(t, silent).addr)
 	now := time.Now()
 	tr.put(conn, now)
-	if got := tr.take(now.Add(freshFor+time.Millisecond), true); got != nil {
-		t.Error("got a connection that idled")
-	}
 	if got := tr.take(now.Add(freshFor), true); got != conn {
 		t.Error("got no connection although it is fresh")
 	}
-	tr.discard(conn)
+	tr.put(conn, now)
+	if got := tr.take(now.Add(freshFor+time.Millisecond), true); got != nil {
+		t.Error("got a connection that idled")
+	}
+	if n := len(tr.idle); n != 0 {
+		t.Errorf("%d idle connections are left beside the one that will be dialled", n)
+	}
 }
 
 func TestTransport_closeIdle_closesWhatIdled(t *testing.T) {
@@ -166,13 +169,27 @@ func TestTransport_take_learnsHowSoonTheTargetCloses(t *testing.T) {
 		t.Fatal(err)
 	}
 	tr.put(kept, now)
-	if got := tr.take(now.Add(11*time.Millisecond), true); got != nil {
-		t.Error("a request that must not be sent twice got a connection about to be closed")
-	}
 	if got := tr.take(now.Add(9*time.Millisecond), true); got != kept {
 		t.Error("got no connection although it is well clear of that time")
 	}
-	tr.discard(kept)
+	tr.put(kept, now)
+	if got := tr.take(now.Add(11*time.Millisecond), true); got != nil {
+		t.Error("a request that must not be sent twice got a connection about to be closed")
+	}
+	if kept = tr.newConn(); kept.connect() != nil {
+		t.Fatal("cannot connect")
+	}
+	tr.put(kept, now)
+	if got := tr.take(now.Add(freshHold+time.Minute), true); got != nil {
+		t.Error("got a connection that idled for a minute")
+	}
+	if tr.fresh != 20*time.Millisecond {
+		t.Errorf("trusts for %v after a while, want twice as long as before", tr.fresh)
+	}
+	tr.learn(now, 100*time.Microsecond) // a worker that crashed is no idle timeout
+	if tr.fresh != 20*time.Millisecond {
+		t.Errorf("trusts for %v after a crash under load, want as before", tr.fresh)
+	}
 }
 
 func TestServer_doesNotKeepAConnectionThatAnsweredAHead(t *testing.T) {

@@ -30,17 +30,17 @@ type trial struct {
 // connection of the new targets is left.
 func (t trial) run(ctx context.Context, r *Registry, report reporter) (waited, switched time.Duration, err error) {
 	start := time.Now()
-	timer := time.NewTimer(t.timeout)
-	defer timer.Stop()
+	late, cancel := context.WithTimeout(context.Background(), t.timeout)
+	defer cancel()
 	for {
-		waited, switched, err = t.attempt(ctx, r, start, timer.C, report)
+		waited, switched, err = t.attempt(ctx, r, start, late.Done(), report)
 		if !errors.Is(err, errStale) {
 			return waited, switched, err
 		}
 	}
 }
 
-func (t trial) attempt(ctx context.Context, r *Registry, start time.Time, timeout <-chan time.Time, report reporter) (
+func (t trial) attempt(ctx context.Context, r *Registry, start time.Time, timeout <-chan struct{}, report reporter) (
 	waited, switched time.Duration, err error,
 ) {
 	spec, targets, err := t.want(r.world.Load())
@@ -78,7 +78,7 @@ func (t trial) attempt(ctx context.Context, r *Registry, start time.Time, timeou
 // await returns nil as soon as every member is healthy. It waits for the
 // monitors' word, so that a ready app gets its traffic at once.
 func (t trial) await(ctx context.Context, r *Registry, members []*member, changed <-chan struct{},
-	timeout <-chan time.Time, report reporter,
+	timeout <-chan struct{}, report reporter,
 ) error {
 	for _, m := range members {
 		m.start()

@@ -17,6 +17,7 @@ type Response struct {
 	started  bool
 	reason   [2]int
 	upgrades upgrades
+	framed   bool // a body was announced where none may be
 }
 
 // Reset makes r ready for the next response.
@@ -124,7 +125,20 @@ func (r *Response) cutFraming() {
 			f.Cut = true
 		}
 	}
+	r.framed = r.chunked || r.contentLength > 0
 	r.chunked, r.contentLength = false, -1
+}
+
+// MayFollow reports whether a target that errs might send a body although this
+// response has none: one is announced. The connection is not to be kept then.
+func (r *Response) MayFollow(toHead bool) bool {
+	switch {
+	case toHead:
+		return r.framed || r.chunked || r.contentLength > 0
+	case r.Status == 304: // a length alone is what the body would have had
+		return r.chunked
+	}
+	return r.framed
 }
 
 // Interim reports whether this is a 1xx response, after which another follows.
