@@ -44,6 +44,8 @@ type Control struct {
 
 // Limits bound what one client or one exchange may take.
 type Limits struct {
+	Connections    int // of clients at once
+	PerIP          int // of them, from one address
 	HeadBytes      int
 	Fields         int
 	HeadTimeout    time.Duration

@@ -66,13 +66,14 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 		State:          "/var/lib/upfront/state.json",
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")},
 		Limits: Limits{
+			Connections: 10_000, PerIP: 100,
 			HeadBytes: 64 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 			ConnectTimeout: 2 * time.Second, BodyTimeout: 30 * time.Second, TunnelTimeout: time.Hour,
 		},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
 		Services: []Service{{
-			Name: "web", Line: 45, Column: 3,
+			Name: "web", Line: 47, Column: 3,
 			Spec: api.Spec{
 				Hosts: []string{"app.example.com"}, PathPrefixes: []string{"/"}, Policy: api.PolicyRoundRobin,
 				HealthCheck: api.HealthCheck{

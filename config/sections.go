@@ -83,6 +83,8 @@ const maxHeadBytes = 1 << 20
 func (d *decoder) limits(v value) {
 	limits := &d.file.Limits
 	d.mapping(v,
+		key{"connections", func(v value) { limits.Connections = int(d.integer(v, 1, 10_000_000)) }},
+		key{"connections_per_ip", func(v value) { limits.PerIP = int(d.integer(v, 0, 10_000_000)) }},
 		key{"head_bytes", func(v value) { limits.HeadBytes = int(d.size(v, 1<<10, maxHeadBytes)) }},
 		key{"fields", func(v value) { limits.Fields = int(d.integer(v, 1, 10_000)) }},
 		key{"head_timeout", into(&limits.HeadTimeout, d.positive)},

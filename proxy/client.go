@@ -28,8 +28,11 @@ type client struct {
 
 	waits   current     // what the exchange waits on
 	left    atomic.Bool // written by leaveWatch
-	idle    atomic.Bool // written by run; a shutdown wakes idle clients
 	watched int32       // set once by leaveWatch.add
+	extra   bool        // it is one too many of its address; set once by admit
+
+	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait
+	last      bool         // the next answer is the last one
 
 	getSpace func() []byte // bound once
 	putSpace func()
@@ -60,6 +63,10 @@ func newClient(s *Server, conn net.Conn) *client {
 func (c *client) run() {
 	defer c.close()
 	defer c.survive()
+	if c.extra {
+		c.turnAway()
+		return
+	}
 	for c.awaitHead() {
 		if !c.x.serve() {
 			return
@@ -131,17 +138,40 @@ func (c *client) awaitBytes() bool {
 	if c.server.closing.Load() {
 		idle = idleTail
 	}
-	c.armRead(time.Now(), idle)
-	c.idle.Store(true)
+	now := time.Now()
+	c.armRead(now, idle)
+	c.idleSince.Store(now.UnixNano())
 	n, err := c.readLazy(c.getSpace, c.putSpace)
-	c.idle.Store(false)
-	if c.server.closing.Load() {
-		c.readBy = time.Time{} // wakeIdle may have set another
+	if c.idleSince.Swap(0) == dismissed {
+		c.last = true
+		c.server.mu.Lock() // dismiss has set its deadline
+		c.readBy = time.Time{}
+		c.server.mu.Unlock()
+	}
+	if timedOut(err) && !c.quiet() { // it came at the last moment
+		c.last = true
+		c.readBy = time.Time{}
+		c.armRead(time.Now(), idle)
+		n, err = c.readLazy(c.getSpace, c.putSpace)
 	}
 	if err != nil {
 		return false
 	}
 	c.have = n
+	return true
+}
+
+// dismissed is what idleSince says once the wait for a request is to end.
+const dismissed = -1
+
+// dismiss ends the wait for a request that began at since, unless one has come,
+// and reports whether it did. The caller holds Server.mu, so that the deadline
+// that is set here never falls into a request.
+func (c *client) dismiss(since int64) bool {
+	if since <= 0 || !c.idleSince.CompareAndSwap(since, dismissed) {
+		return false
+	}
+	_ = c.SetReadDeadline(time.Unix(1, 0))
 	return true
 }
 
@@ -229,22 +259,26 @@ const (
 
 // linger lets the client read the last response although it is still sending:
 // closing with unread bytes would reset the connection and may destroy what the
-// client has not read yet (RFC 9112 §9.6).
-func (c *client) linger() {
+// client has not read yet (RFC 9112 §9.6). It takes at most d, and no buffer
+// while the client is silent.
+func (c *client) linger(d time.Duration) {
 	c.closeWrite()
-	rest := bodyBuffers.Get().(*[bodyBuffer]byte)
-	defer bodyBuffers.Put(rest)
-	for end := time.Now().Add(lingerTime); time.Now().Before(end); {
-		_ = c.SetReadDeadline(time.Now().Add(lingerIdle))
-		if _, err := c.Read(rest[:]); err != nil {
+	var rest bodyReader
+	rest.init(&c.socket)
+	defer rest.discard()
+	for now, end := time.Now(), time.Now().Add(d); now.Before(end); now = time.Now() {
+		_ = c.SetReadDeadline(now.Add(min(lingerIdle, end.Sub(now))))
+		if err := rest.more(); err != nil {
 			return
 		}
+		rest.discard()
 	}
 }
 
 func (c *client) close() {
 	_ = c.Close()
-	c.server.forget(c)
+	c.server.watch.remove(c)
+	c.server.unseat(c)
 	if c.workspace != nil {
 		c.read = c.have
 		c.giveBack()

@@ -6,6 +6,9 @@ import "sync/atomic"
 type Counters struct {
 	Connections  atomic.Uint64 // accepted
 	AcceptErrors atomic.Uint64
+	SeatWaits    atomic.Uint64    // connections that waited for another one to go
+	IdleClosed   atomic.Uint64    // connections of clients closed to make room
+	TurnedAway   atomic.Uint64    // connections that were too many of their address
 	Requests     [6]atomic.Uint64 // answered, by the status' first digit; 0 is none
 	BadRequests  atomic.Uint64    // refused before they were a request
 	ClientsLeft  atomic.Uint64    // before they were answered
@@ -25,23 +28,28 @@ var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
 func (s *Server) Counters() map[string]uint64 {
 	c := &s.counters
 	s.mu.Lock()
-	clients, tunnels := len(s.clients), len(s.tunnels)
+	clients, tunnels := len(s.seats.clients), len(s.tunnels)
 	s.mu.Unlock()
 	all := map[string]uint64{
-		"upfront_connections":              uint64(clients),
-		"upfront_connections_total":        c.Connections.Load(),
-		"upfront_accept_errors_total":      c.AcceptErrors.Load(),
-		"upfront_bad_requests_total":       c.BadRequests.Load(),
-		"upfront_clients_left_total":       c.ClientsLeft.Load(),
-		"upfront_responses_aborted_total":  c.Aborted.Load(),
-		"upfront_retries_total":            c.Retries.Load(),
-		"upfront_target_dials_total":       c.Dials.Load(),
-		"upfront_target_dial_errors_total": c.DialErrors.Load(),
-		"upfront_panics_total":             c.Panics.Load(),
-		"upfront_tunnels":                  uint64(tunnels),
-		"upfront_tunnels_total":            c.Upgrades.Load(),
-		"upfront_tunnels_cut_total":        c.Cut.Load(),
-		"upfront_access_log_dropped_total": 0,
+		"upfront_connections":                   uint64(clients),
+		"upfront_connections_total":             c.Connections.Load(),
+		"upfront_connections_limit":             uint64(s.settings.Load().MaxConnections),
+		"upfront_connections_waited_total":      c.SeatWaits.Load(),
+		"upfront_connections_idle_closed_total": c.IdleClosed.Load(),
+		"upfront_connections_refused_total":     c.TurnedAway.Load(),
+		"upfront_target_connections":            uint64(max(s.room.taken.Load(), 0)),
+		"upfront_accept_errors_total":           c.AcceptErrors.Load(),
+		"upfront_bad_requests_total":            c.BadRequests.Load(),
+		"upfront_clients_left_total":            c.ClientsLeft.Load(),
+		"upfront_responses_aborted_total":       c.Aborted.Load(),
+		"upfront_retries_total":                 c.Retries.Load(),
+		"upfront_target_dials_total":            c.Dials.Load(),
+		"upfront_target_dial_errors_total":      c.DialErrors.Load(),
+		"upfront_panics_total":                  c.Panics.Load(),
+		"upfront_tunnels":                       uint64(tunnels),
+		"upfront_tunnels_total":                 c.Upgrades.Load(),
+		"upfront_tunnels_cut_total":             c.Cut.Load(),
+		"upfront_access_log_dropped_total":      0,
 	}
 	if s.accessLog != nil {
 		all["upfront_access_log_dropped_total"] = s.accessLog.Dropped()

@@ -66,6 +66,8 @@ var (
 	errInterimFlood  = errors.New("too many interim responses")
 	errEarlyClose    = errors.New("connection closed before a response")
 	errTruncated     = errors.New("body ended early")
+
+	errTooManyConnections = errors.New("too many connections from this address")
 )
 
 // timedOut reports whether err is a deadline that passed.
@@ -80,6 +82,8 @@ func timedOut(err error) bool {
 // ours reports whether a dial failed for want of our own resources, which says
 // nothing about the target.
 func ours(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) ||
-		errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENOBUFS)
+	return scarce(err) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.ENOBUFS)
 }
+
+// scarce reports whether err is for want of descriptors.
+func scarce(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }

@@ -68,7 +68,7 @@ func (x *exchange) serve() bool {
 	again := x.finish()
 	x.record()
 	if !again && x.linger && x.status != 499 {
-		x.c.linger()
+		x.c.linger(lingerTime)
 	}
 	return again
 }
@@ -185,6 +185,6 @@ func (x *exchange) refuse(bad *http1.Error) {
 	x.respond(x.err)
 	x.record()
 	if x.linger {
-		x.c.linger()
+		x.c.linger(lingerTime)
 	}
 }

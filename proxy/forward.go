@@ -47,6 +47,7 @@ func (x *exchange) connect(t *transport) *Error {
 	}
 	kept := conn != nil
 	if !kept {
+		t.within(&x.c.server.room)
 		conn = t.newConn()
 	}
 	x.conn = conn
@@ -59,6 +60,9 @@ func (x *exchange) connect(t *transport) *Error {
 	}
 	x.c.server.counters.Dials.Add(1)
 	err := conn.connect()
+	if scarce(err) && x.c.server.makeRoomNow() {
+		err = conn.connect()
+	}
 	x.now = time.Now()
 	if err == nil {
 		return nil

@@ -64,6 +64,7 @@ var sentences = map[int]string{
 	405: "This method is not allowed.",
 	408: "The request took too long to arrive.",
 	413: "The request is too large.",
+	429: "There are too many connections from this address.",
 	417: "The request expects something that cannot be met.",
 	431: "The request's header is too large.",
 	500: "Something went wrong.",
@@ -133,7 +134,7 @@ func (p *page) appendHead(b []byte, length int, closing bool) []byte {
 	h.SetContentType([...]string{"text/plain; charset=utf-8", "text/html; charset=utf-8", "application/json"}[p.kind])
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Request-Id", p.id)
-	if p.status == 503 {
+	if p.status == 503 || p.status == 429 {
 		h.Set("Retry-After", "5")
 	}
 	switch {

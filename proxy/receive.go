@@ -158,7 +158,7 @@ func (x *exchange) appendConnection(b []byte, req *http1.Request) []byte {
 // decideClose settles, when the final head goes out, whether the connection to
 // the client ends with this exchange.
 func (x *exchange) decideClose(status int) {
-	if !x.c.req.KeepAlive() || x.c.server.closing.Load() {
+	if x.c.last || !x.c.req.KeepAlive() || x.c.server.keepsNone() {
 		x.close = true
 		return
 	}

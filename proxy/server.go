@@ -43,9 +43,10 @@ type Server struct {
 	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 
+	seats     seats
+	room      room
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu
-	clients   map[*client]struct{}      // guarded by mu
 	tunnels   map[*tunnel]struct{}      // guarded by mu; each belongs to a client
 	watch     *leaveWatch               // guarded by mu; made by the first Serve
 	stopWatch context.CancelFunc        // guarded by mu
@@ -64,15 +65,21 @@ func New(o Options) *Server {
 		accessLog: o.AccessLog,
 		quit:      make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
-		clients:   make(map[*client]struct{}),
+		seats:     newSeats(),
+		room:      newRoom(),
 		tunnels:   make(map[*tunnel]struct{}),
 	}
 	s.Apply(o.Settings)
 	return s
 }
 
-// Apply replaces the settings. Exchanges under way keep theirs.
-func (s *Server) Apply(settings Settings) { s.settings.Store(settings.withDefaults()) }
+// Apply replaces the settings. Exchanges under way keep theirs, and no connection
+// is closed for being beyond a limit that has become smaller.
+func (s *Server) Apply(settings Settings) {
+	next := settings.withDefaults()
+	s.share(next)
+	s.settings.Store(next)
+}
 
 // ConnectTimeout is the present setting, for NewTransport.
 func (s *Server) ConnectTimeout() time.Duration { return s.settings.Load().ConnectTimeout }
@@ -102,6 +109,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		}
 		s.counters.AcceptErrors.Add(1)
 		s.log.Warn("Accept failed", zap.Error(err))
+		if scarce(err) {
+			s.makeRoom()
+		}
 		pause.wait(s.quit)
 	}
 }
@@ -127,22 +137,13 @@ func (s *Server) enter(ln net.Listener) error {
 	return nil
 }
 
-// start runs a client in a goroutine of its own.
+// start runs a client in a goroutine of its own, once there is a seat for it.
 func (s *Server) start(conn net.Conn) {
 	c := newClient(s, conn)
 	s.counters.Connections.Add(1)
-	s.mu.Lock()
-	s.clients[c] = struct{}{}
-	s.mu.Unlock()
+	s.seat(c)
 	s.watch.add(c)
 	s.running.Go(c.run)
-}
-
-func (s *Server) forget(c *client) {
-	s.watch.remove(c)
-	s.mu.Lock()
-	delete(s.clients, c)
-	s.mu.Unlock()
 }
 
 func (s *Server) openTunnel(t *tunnel) {

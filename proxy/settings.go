@@ -13,6 +13,15 @@ type Settings struct {
 	// TrustedProxies may say who the client is: what they send in X-Forwarded-*,
 	// X-Request-Id and X-Request-Start is kept. None by default.
 	TrustedProxies []netip.Prefix
+	// MaxConnections of clients at once. Default, and most, is half of the
+	// descriptors that the process may have beyond a reserve of 32; where that is
+	// not known, no limit. Negative is the default. At the limit connections that
+	// idle are closed; where none does, new ones wait in the kernel's queue.
+	MaxConnections int
+	// MaxPerAddress is how many connections one address may have, one /64 in IPv6;
+	// more are answered 429. TrustedProxies may have any number. Zero or negative
+	// is no limit.
+	MaxPerAddress int
 	// MaxHeadBytes of a request head. Default 65536; more is answered 431.
 	MaxHeadBytes int
 	// MaxFields of a request head. Default 100; more is answered 431.

@@ -87,11 +87,7 @@ func (s *Server) awaitIdle(ctx context.Context) {
 // wakeIdle ends the wait of every client that is idle now; those that become
 // idle later see closing by themselves.
 func (s *Server) wakeIdle() {
-	s.each(func(c *client) {
-		if c.idle.Load() {
-			_ = c.SetReadDeadline(time.Unix(1, 0))
-		}
-	})
+	s.each(func(c *client) { c.dismiss(c.idleSince.Load()) })
 }
 
 // awaitClients waits until no client is left, or only tunnels are, which it
@@ -119,7 +115,7 @@ func (s *Server) awaitClients(ctx context.Context) int {
 func (s *Server) census() (clients, tunnels int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.clients), len(s.tunnels)
+	return len(s.seats.clients), len(s.tunnels)
 }
 
 // cutAll ends what every client waits on.
@@ -147,7 +143,10 @@ func (s *Server) closeAll() {
 func (s *Server) each(do func(*client)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.clients {
+	for c := range s.seats.clients {
 		do(c)
 	}
 }
+
+// keepsNone reports whether no connection is kept behind its answer.
+func (s *Server) keepsNone() bool { return s.closing.Load() || s.seats.crowded() }

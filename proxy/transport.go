@@ -39,6 +39,7 @@ type transport struct {
 	fresh  time.Duration            // guarded by mu; freshFor, or half the idle time after which the target closed
 	taught time.Time                // guarded by mu; when fresh was set last
 	sweep  *time.Timer              // guarded by mu; runs while there are idle ones
+	room   *room                    // guarded by mu; nil until the first dial of a server
 }
 
 // NewTransport makes the connections to one target. connectTimeout is asked at
@@ -110,8 +111,67 @@ func (t *transport) newConn() *targetConn {
 	conn := &targetConn{transport: t, busy: true}
 	t.mu.Lock()
 	t.open[conn] = struct{}{}
+	room := t.room
 	t.mu.Unlock()
+	if room != nil {
+		room.take()
+	}
 	return conn
+}
+
+// within makes the connections to come count in room. One transport has one room.
+func (t *transport) within(r *room) {
+	t.mu.Lock()
+	enters := t.room == nil && !t.closed
+	if enters {
+		t.room = r
+	}
+	t.mu.Unlock()
+	if !enters {
+		return
+	}
+	r.enter(t)
+	t.mu.Lock()
+	closed := t.closed
+	t.mu.Unlock()
+	if closed { // meanwhile
+		r.leave(t)
+	}
+}
+
+// forget takes conn, which is about to be closed, out of the count. The caller
+// holds mu.
+func (t *transport) forget(conn *targetConn) {
+	if _, open := t.open[conn]; !open {
+		return
+	}
+	delete(t.open, conn)
+	if t.room != nil {
+		t.room.giveBack()
+	}
+}
+
+// idleSince is when the connection that idles longest was used last.
+func (t *transport) idleSince() (since time.Time, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.idle) == 0 {
+		return time.Time{}, false
+	}
+	return t.idle[0].idleSince, true
+}
+
+// closeOldest closes that connection, and reports whether there was one.
+func (t *transport) closeOldest() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.idle) == 0 {
+		return false
+	}
+	t.forget(t.idle[0])
+	_ = t.idle[0].Close()
+	t.idle = slices.Delete(t.idle, 0, 1)
+	return true
 }
 
 // dial connects conn. It gives up when ctx ends.
@@ -147,12 +207,12 @@ func (t *transport) put(conn *targetConn, now time.Time) {
 
 // discard closes conn for good.
 func (t *transport) discard(conn *targetConn) {
-	t.mu.Lock()
-	delete(t.open, conn)
-	t.mu.Unlock()
 	if conn.Conn != nil {
 		_ = conn.Close()
 	}
+	t.mu.Lock()
+	t.forget(conn)
+	t.mu.Unlock()
 }
 
 // closeIdle closes what has been idle for too long, and comes again while any
@@ -166,7 +226,7 @@ func (t *transport) closeIdle() {
 	oldest := time.Now().Add(-targetIdle)
 	old := 0
 	for old < len(t.idle) && !t.idle[old].idleSince.After(oldest) {
-		delete(t.open, t.idle[old])
+		t.forget(t.idle[old])
 		_ = t.idle[old].Close()
 		old++
 	}
@@ -198,14 +258,18 @@ func (t *transport) Cut() int {
 // given back.
 func (t *transport) Close() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.closed = true
 	if t.sweep != nil {
 		t.sweep.Stop()
 	}
 	for _, conn := range t.idle {
-		delete(t.open, conn)
+		t.forget(conn)
 		_ = conn.Close()
 	}
 	t.idle = nil
+	room := t.room
+	t.mu.Unlock()
+	if room != nil {
+		room.leave(t)
+	}
 }

@@ -44,6 +44,8 @@ func resolve(o options, file *config.File) settings {
 		drainTimeout: firstOf(o.drainTimeout, file.DrainTimeout, defaultDrainTimeout),
 		proxy: proxy.Settings{
 			TrustedProxies: file.TrustedProxies,
+			MaxConnections: file.Limits.Connections,
+			MaxPerAddress:  file.Limits.PerIP,
 			MaxHeadBytes:   file.Limits.HeadBytes,
 			MaxFields:      file.Limits.Fields,
 			HeadTimeout:    file.Limits.HeadTimeout,

@@ -1,0 +1,122 @@
+package proxy
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// reserve is the descriptors that connections of clients and to targets leave
+// alone: the listeners, the control socket, probes, the log, the state file.
+const reserve = 32
+
+// share divides the descriptors that the process may have. What is beyond the
+// reserve is halved, for each client may need a connection to a target; one more
+// is for the connection that waits for a seat.
+func (s *Server) share(next *Settings) {
+	all := descriptorLimit()
+	if all == 0 {
+		next.MaxConnections = max(next.MaxConnections, 0)
+		s.room.limit.Store(0)
+		return
+	}
+	free := max(int(min(all, math.MaxInt32))-reserve, 3)
+	seats := (free - 1) / 2
+	if next.MaxConnections > seats {
+		s.log.Warn("Fewer connections than limits.connections, for want of descriptors",
+			zap.Int("connections", next.MaxConnections), zap.Int("limit", seats), zap.Uint64("descriptors", all))
+	}
+	if next.MaxConnections <= 0 || next.MaxConnections > seats {
+		next.MaxConnections = seats
+	}
+	s.room.limit.Store(int64(free - 1 - next.MaxConnections))
+}
+
+// room is how many connections to targets there may be, of all transports
+// together. Those in use are never more than the clients, so there is always one
+// that is kept and can make room for the next.
+type room struct {
+	limit atomic.Int64 // 0: none
+	taken atomic.Int64 // connections that are open or being dialled
+
+	mu         sync.Mutex
+	transports map[*transport]struct{} // guarded by mu; that have dialled and are not closed
+}
+
+func newRoom() room { return room{transports: make(map[*transport]struct{})} }
+
+func (r *room) enter(t *transport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.transports[t] = struct{}{}
+}
+
+func (r *room) leave(t *transport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.transports, t)
+}
+
+// take counts a connection that is about to be dialled.
+func (r *room) take() {
+	limit := r.limit.Load()
+	if r.taken.Add(1) > limit && limit > 0 {
+		r.closeIdle()
+	}
+}
+
+func (r *room) giveBack() { r.taken.Add(-1) }
+
+// lookedAt is among how many transports the connection that idles longest is
+// looked for.
+const lookedAt = 64
+
+// closeIdle closes a connection that is kept for the next exchange, and reports
+// whether there was one.
+func (r *room) closeIdle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var longest *transport
+	var since time.Time
+	seen := 0
+	for t := range r.transports {
+		idle, ok := t.idleSince()
+		if !ok {
+			continue
+		}
+		if longest == nil || idle.Before(since) {
+			longest, since = t, idle
+		}
+		if seen++; seen == lookedAt {
+			break
+		}
+	}
+	return longest != nil && longest.closeOldest()
+}
+
+// makeRoom closes what idles, a connection to a target or else one of a client,
+// and reports whether there was something.
+func (s *Server) makeRoom() bool { return s.room.closeIdle() || s.closeIdle(1) > 0 }
+
+// makeRoomNow is makeRoom that waits for a moment until a client has gone.
+func (s *Server) makeRoomNow() bool {
+	if s.room.closeIdle() {
+		return true
+	}
+	s.seats.waiting.Add(1)
+	defer s.seats.waiting.Add(-1)
+	closed := s.closeIdle(1) > 0
+	if closed {
+		timer := time.NewTimer(100 * time.Millisecond)
+		defer timer.Stop()
+		select {
+		case <-s.seats.gone:
+			s.seats.tell() // it may have been meant for a seat
+		case <-timer.C:
+		}
+	}
+	return closed
+}
