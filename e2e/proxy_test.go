@@ -15,9 +15,11 @@ import (
 
 // proxyOptions say how proxyd is started.
 type proxyOptions struct {
-	http   string // default "127.0.0.1:0"
-	config string // path of the config file; "" is none
-	dir    string // folder of state and socket; default a new one
+	http   string   // default "127.0.0.1:0"
+	config string   // path of the config file; "" is none
+	dir    string   // folder of state and socket; default a new one
+	under  []string // command that runs it, in the same process; default none
+	env    []string // beside our own
 }
 
 // proxy is a running proxyd.
@@ -53,7 +55,10 @@ func launchProxy(t testing.TB, o proxyOptions) *proxy {
 	if o.config != "" {
 		args = append(args, "--config", o.config)
 	}
-	p.process = start(t, exec.Command(program(t, "proxyd"), args...))
+	command := append(append([]string{}, o.under...), program(t, "proxyd"))
+	cmd := exec.Command(command[0], append(command[1:], args...)...)
+	cmd.Env = append(os.Environ(), o.env...)
+	p.process = start(t, cmd)
 	p.drainStdout()
 	return p
 }
