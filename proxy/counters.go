@@ -4,21 +4,22 @@ import "sync/atomic"
 
 // Counters count what the server did since it was made. All are atomic.
 type Counters struct {
-	Connections  atomic.Uint64 // accepted
-	AcceptErrors atomic.Uint64
-	SeatWaits    atomic.Uint64    // connections that waited for another one to go
-	IdleClosed   atomic.Uint64    // connections of clients closed to make room
-	TurnedAway   atomic.Uint64    // connections that were too many of their address
-	Requests     [6]atomic.Uint64 // answered, by the status' first digit; 0 is none
-	BadRequests  atomic.Uint64    // refused before they were a request
-	ClientsLeft  atomic.Uint64    // before they were answered
-	Aborted      atomic.Uint64    // responses that broke off
-	Retries      atomic.Uint64
-	Dials        atomic.Uint64 // connections to targets tried
-	DialErrors   atomic.Uint64
-	Panics       atomic.Uint64
-	Upgrades     atomic.Uint64 // tunnels opened
-	Cut          atomic.Uint64 // tunnels ended at a drain timeout
+	Connections    atomic.Uint64 // accepted
+	AcceptErrors   atomic.Uint64
+	SeatWaits      atomic.Uint64    // connections that waited for another one to go
+	IdleClosed     atomic.Uint64    // connections of clients closed to make room
+	TurnedAway     atomic.Uint64    // connections that were too many of their address
+	Requests       [6]atomic.Uint64 // answered, by the status' first digit; 0 is none
+	BadRequests    atomic.Uint64    // refused before they were a request
+	ClientsLeft    atomic.Uint64    // before they were answered
+	Aborted        atomic.Uint64    // responses that broke off
+	Retries        atomic.Uint64
+	RetriesRefused atomic.Uint64 // that the budget did not allow
+	Dials          atomic.Uint64 // connections to targets tried
+	DialErrors     atomic.Uint64
+	Panics         atomic.Uint64
+	Upgrades       atomic.Uint64 // tunnels opened
+	Cut            atomic.Uint64 // tunnels ended at a drain timeout
 }
 
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
@@ -42,6 +43,7 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_bad_requests_total":            c.BadRequests.Load(),
 		"upfront_clients_left_total":            c.ClientsLeft.Load(),
 		"upfront_responses_aborted_total":       c.Aborted.Load(),
+		"upfront_retries_refused_total":         c.RetriesRefused.Load(),
 		"upfront_retries_total":                 c.Retries.Load(),
 		"upfront_target_dials_total":            c.Dials.Load(),
 		"upfront_target_dial_errors_total":      c.DialErrors.Load(),

@@ -5,9 +5,14 @@ import "time"
 // attempts sends the request until an attempt succeeds or may not be repeated.
 // It is the only place that decides "again?" and "elsewhere?".
 func (x *exchange) attempts() *Error {
+	x.svc.Retries.Earn()
 	for n := 1; ; n++ {
 		if err := x.acquire(); err != nil {
 			return err
+		}
+		if n > 1 && !x.affords() {
+			x.releaseTarget()
+			return x.failed
 		}
 		err := x.forward()
 		x.judge(err)
@@ -37,6 +42,16 @@ func (x *exchange) again(err *Error, n int) bool {
 		x.tried.add(x.last)
 	}
 	return true
+}
+
+// affords reports whether the service's budget has an attempt more, and takes it.
+// What reached no target costs nothing: it puts no load on any.
+func (x *exchange) affords() bool {
+	if x.failed.Retry == RetryAlways || x.svc.Retries.Spend(x.now) {
+		return true
+	}
+	x.c.server.counters.RetriesRefused.Add(1)
+	return false
 }
 
 // judge hands the outcome to the target's health. A response that makes no sense

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -264,5 +266,65 @@ func TestServer_givesEvidenceOfWhatTheTargetDid(t *testing.T) {
 				t.Errorf("got evidence %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Targets that reset every request get a fifth more of them, not twice or four
+// times as many, however many targets there are to try.
+func TestServer_addsAFifthToTheLoadOfTargetsThatFail(t *testing.T) {
+	var seen atomic.Int32
+	die := func(int32, net.Conn) bool { return false }
+	var addresses []string
+	for range 4 {
+		addresses = append(addresses, fickle(t, &seen, die).addr)
+	}
+	svc := newService(addresses...)
+	svc.Retries = balancer.NewRetryBudget()
+	r := newRig(t, Settings{}, svc)
+	began := time.Now()
+	const clients, each = 8, 500
+	var running sync.WaitGroup
+	for range clients {
+		w := r.wire()
+		running.Go(func() {
+			for range each {
+				_ = w.SetDeadline(time.Now().Add(10 * time.Second))
+				if _, err := io.WriteString(w, plainGET); err != nil {
+					t.Error(err)
+					return
+				}
+				res, err := http.ReadResponse(w.r, nil)
+				if err != nil || res.StatusCode != 502 {
+					t.Errorf("got %v, %v", res, err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+			}
+		})
+	}
+	running.Wait()
+	const requests = clients * each
+	allowed := requests + 1000 + requests/5 + int(10*time.Since(began).Seconds()) + 1
+	if got := int(seen.Load()); got > allowed || got < requests+1000 {
+		t.Errorf("targets saw %d requests for %d, want from %d to %d", got, requests, requests+1000, allowed)
+	}
+	if r.server.Counters()["upfront_retries_refused_total"] == 0 {
+		t.Error("no retry was refused")
+	}
+	t.Logf("%d attempts for %d requests in %v", seen.Load(), requests, time.Since(began))
+}
+
+func TestServer_triesTargetsThatCannotBeReachedWhateverTheBudget(t *testing.T) {
+	svc := newService(deadAddress, deadAddress, httpTarget(t, mirror))
+	svc.Retries = balancer.NewRetryBudget()
+	for svc.Retries.Spend(time.Unix(0, 0)) { // until it is empty
+	}
+	r := newRig(t, Settings{}, svc)
+	w := r.wire()
+	for range 30 {
+		w.send(plainGET)
+		if res, _ := w.receive("GET"); res.StatusCode != 200 {
+			t.Fatalf("got %d", res.StatusCode)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 			return nil
 		}
 		next := cur.clone()
-		next.live = newService(name, spec, append(slices.Clone(cur.live.members), members...), cur.live.Gate)
+		next.live = newService(name, spec, append(slices.Clone(cur.live.members), members...), cur.live.lasting())
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)

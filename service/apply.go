@@ -97,14 +97,14 @@ func (r *Registry) declare(d *draft, want Declared) error {
 	}
 	next := &entry{}
 	var members []*member
-	gate := NewGate(r.options.MaxPaused)
+	kept := r.newLasting()
 	if cur != nil {
 		next = cur.clone()
-		members, gate = cur.live.members, cur.live.Gate
+		members, kept = cur.live.members, cur.live.lasting()
 	}
 	next.endPending(d)
 	next.declared, next.restored, next.problem = &want, false, ""
-	next.live = newService(want.Name, want.Spec, members, gate)
+	next.live = newService(want.Name, want.Spec, members, kept)
 	targets := want.Targets
 	if targets == nil {
 		targets = next.live.targets()

@@ -117,16 +117,16 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 // members replace its targets, and those they replace.
 func (r *Registry) succeed(cur *entry, name string, spec api.Spec, members []*member) (next *entry, old []*member) {
 	next = &entry{}
-	gate := NewGate(r.options.MaxPaused)
+	kept := r.newLasting()
 	if cur != nil {
 		next = cur.clone()
-		gate, old = cur.live.Gate, cur.live.members
+		kept, old = cur.live.lasting(), cur.live.members
 		if len(old) > 0 {
 			next.previous = &api.PreviousState{Spec: cur.live.spec, Targets: cur.live.targets()}
 		}
 	}
 	next.restored, next.problem = false, ""
-	next.live = newService(name, spec, members, gate)
+	next.live = newService(name, spec, members, kept)
 	return next, old
 }
 

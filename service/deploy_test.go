@@ -50,6 +50,9 @@ func TestRegistry_Deploy_sameAddressGetsANewTarget(t *testing.T) {
 	if !old.members[0].target.Draining() || now.members[0].target.Draining() {
 		t.Error("want the old target draining and the new one not")
 	}
+	if old.Retries == nil || old.Retries != now.Retries {
+		t.Error("the deploy refilled the budget of retries")
+	}
 	if old.Gate != now.Gate {
 		t.Error("the gate did not outlive the version")
 	}

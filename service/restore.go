@@ -62,10 +62,10 @@ func (r *Registry) revive(d *draft, rec record) error {
 	}
 	targets := api.DeployRequest{Targets: rec.Targets}.WithDefaults().Targets
 	members, _ := r.newMembers(rec.Name, spec, targets, health.Healthy)
-	gate := NewGate(r.options.MaxPaused)
-	gate.restore(rec.Gate)
+	kept := r.newLasting()
+	kept.gate.restore(rec.Gate)
 	e := &entry{
-		live:     newService(rec.Name, spec, members, gate),
+		live:     newService(rec.Name, spec, members, kept),
 		previous: rec.Previous,
 		gate:     rec.Gate,
 		restored: rec.Declared,

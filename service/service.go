@@ -26,6 +26,9 @@ type Service struct {
 	Pool *balancer.Pool
 	// Gate holds or refuses requests. Never nil; the same for every version.
 	Gate *Gate
+	// Retries bounds how often requests are sent again. The same for every
+	// version; nil is no bound.
+	Retries *balancer.RetryBudget
 
 	spec    api.Spec // with defaults
 	routes  []route.Route
@@ -34,7 +37,7 @@ type Service struct {
 
 // newService returns a version of the service name that sends to members. spec
 // has its defaults.
-func newService(name string, spec api.Spec, members []*member, gate *Gate) *Service {
+func newService(name string, spec api.Spec, members []*member, kept lasting) *Service {
 	targets := make([]*balancer.Target, len(members))
 	for i, m := range members {
 		targets[i] = m.target
@@ -49,12 +52,27 @@ func newService(name string, spec api.Spec, members []*member, gate *Gate) *Serv
 			Policy:   string(spec.Policy),
 			FailOpen: spec.FailOpen,
 		}),
-		Gate:    gate,
+		Gate:    kept.gate,
+		Retries: kept.retries,
 		spec:    spec,
 		routes:  routes(spec),
 		members: members,
 	}
 }
+
+// lasting is what all versions of a service share.
+type lasting struct {
+	gate    *Gate
+	retries *balancer.RetryBudget
+}
+
+// newLasting is that of a new service.
+func (r *Registry) newLasting() lasting {
+	return lasting{gate: NewGate(r.options.MaxPaused), retries: balancer.NewRetryBudget()}
+}
+
+// lasting is what the next version takes over.
+func (s *Service) lasting() lasting { return lasting{gate: s.Gate, retries: s.Retries} }
 
 // targets returns the addresses and weights of the service's targets.
 func (s *Service) targets() []api.Target {
