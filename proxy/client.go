@@ -148,7 +148,7 @@ func (c *client) awaitBytes() bool {
 		c.readBy = time.Time{}
 		c.server.mu.Unlock()
 	}
-	if timedOut(err) && !c.quiet() { // it came at the last moment
+	if err != nil && timedOut(err) && !c.quiet() { // it came at the last moment
 		c.last = true
 		c.readBy = time.Time{}
 		c.armRead(time.Now(), idle)
