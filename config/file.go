@@ -52,6 +52,8 @@ type Limits struct {
 	IdleTimeout    time.Duration
 	ConnectTimeout time.Duration
 	BodyTimeout    time.Duration
+	BodyRate       int // bytes a second; negative is off
+	BodyGrace      time.Duration
 	TunnelTimeout  time.Duration
 }
 

@@ -69,11 +69,12 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			Connections: 10_000, PerIP: 100,
 			HeadBytes: 64 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 			ConnectTimeout: 2 * time.Second, BodyTimeout: 30 * time.Second, TunnelTimeout: time.Hour,
+			BodyRate: 500, BodyGrace: 10 * time.Second,
 		},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
 		Services: []Service{{
-			Name: "web", Line: 47, Column: 3,
+			Name: "web", Line: 49, Column: 3,
 			Spec: api.Spec{
 				Hosts: []string{"app.example.com"}, PathPrefixes: []string{"/"}, Policy: api.PolicyRoundRobin,
 				HealthCheck: api.HealthCheck{

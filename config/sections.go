@@ -78,7 +78,10 @@ func (d *decoder) control(v value) {
 	)
 }
 
-const maxHeadBytes = 1 << 20
+const (
+	maxHeadBytes = 1 << 20
+	maxBodyRate  = 1 << 30
+)
 
 func (d *decoder) limits(v value) {
 	limits := &d.file.Limits
@@ -91,8 +94,27 @@ func (d *decoder) limits(v value) {
 		key{"idle_timeout", into(&limits.IdleTimeout, d.positive)},
 		key{"connect_timeout", into(&limits.ConnectTimeout, d.positive)},
 		key{"body_timeout", into(&limits.BodyTimeout, d.positive)},
+		key{"body_rate", into(&limits.BodyRate, d.rate)},
+		key{"body_grace", into(&limits.BodyGrace, d.positive)},
 		key{"tunnel_timeout", into(&limits.TunnelTimeout, d.positive)},
 	)
+}
+
+// rate reads bytes a second; 0 or off is off, which Limits writes as a negative
+// one because its zero means the default.
+func (d *decoder) rate(v value) int {
+	if n, ok := v.node.(*ast.StringNode); ok && n.Value == "off" {
+		return -1
+	}
+	if n, ok := v.node.(*ast.BoolNode); ok && !n.Value {
+		return -1
+	}
+	failed := len(d.errs)
+	bytes := int(d.size(v, 0, maxBodyRate))
+	if bytes == 0 && len(d.errs) == failed {
+		return -1
+	}
+	return bytes
 }
 
 func (d *decoder) log(v value) {

@@ -11,6 +11,7 @@ type Counters struct {
 	TurnedAway     atomic.Uint64    // connections that were too many of their address
 	Requests       [6]atomic.Uint64 // answered, by the status' first digit; 0 is none
 	BadRequests    atomic.Uint64    // refused before they were a request
+	SlowBodies     atomic.Uint64    // given up for being slower than the body rate
 	ClientsLeft    atomic.Uint64    // before they were answered
 	Aborted        atomic.Uint64    // responses that broke off
 	Retries        atomic.Uint64
@@ -41,6 +42,7 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_target_connections":            uint64(max(s.room.taken.Load(), 0)),
 		"upfront_accept_errors_total":           c.AcceptErrors.Load(),
 		"upfront_bad_requests_total":            c.BadRequests.Load(),
+		"upfront_slow_bodies_total":             c.SlowBodies.Load(),
 		"upfront_clients_left_total":            c.ClientsLeft.Load(),
 		"upfront_responses_aborted_total":       c.Aborted.Load(),
 		"upfront_retries_refused_total":         c.RetriesRefused.Load(),

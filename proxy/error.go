@@ -66,6 +66,7 @@ var (
 	errInterimFlood  = errors.New("too many interim responses")
 	errEarlyClose    = errors.New("connection closed before a response")
 	errTruncated     = errors.New("body ended early")
+	errTooSlow       = errors.New("body came slower than limits.body_rate")
 
 	errTooManyConnections = errors.New("too many connections from this address")
 )

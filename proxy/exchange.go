@@ -68,7 +68,7 @@ func (x *exchange) serve() bool {
 	again := x.finish()
 	x.record()
 	if !again && x.linger && x.status != 499 {
-		x.c.linger(lingerTime)
+		x.c.linger(x.lingerTime())
 	}
 	return again
 }
@@ -185,6 +185,15 @@ func (x *exchange) refuse(bad *http1.Error) {
 	x.respond(x.err)
 	x.record()
 	if x.linger {
-		x.c.linger(lingerTime)
+		x.c.linger(x.lingerTime())
 	}
+}
+
+// lingerTime is how long the client may go on sending. One that was too slow has
+// little under way.
+func (x *exchange) lingerTime() time.Duration {
+	if x.status == 408 {
+		return lingerIdle
+	}
+	return lingerTime
 }

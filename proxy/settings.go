@@ -36,6 +36,13 @@ type Settings struct {
 	// BodyTimeout without a byte of progress in the body of a request or in one
 	// of known length of a response, and for writes to either side. Default 30s.
 	BodyTimeout time.Duration
+	// BodyRate in bytes a second that the body of a request has to come at, on
+	// average since its beginning, once BodyGrace is over; else 408. Only the time
+	// spent waiting for the client counts. Default 500; negative is any.
+	BodyRate int
+	// BodyGrace that the body of a request has on top of BodyRate. Default 10s;
+	// negative is none.
+	BodyGrace time.Duration
 	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
 	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration
@@ -49,6 +56,8 @@ const (
 	DefaultIdleTimeout    = 60 * time.Second
 	DefaultConnectTimeout = 2 * time.Second
 	DefaultBodyTimeout    = 30 * time.Second
+	DefaultBodyRate       = 500
+	DefaultBodyGrace      = 10 * time.Second
 	DefaultTunnelTimeout  = time.Hour
 )
 
@@ -59,6 +68,9 @@ func (s Settings) withDefaults() *Settings {
 	orDuration(&s.IdleTimeout, DefaultIdleTimeout)
 	orDuration(&s.ConnectTimeout, DefaultConnectTimeout)
 	orDuration(&s.BodyTimeout, DefaultBodyTimeout)
+	orInt(&s.BodyRate, DefaultBodyRate)
+	orDuration(&s.BodyGrace, DefaultBodyGrace)
+	s.BodyGrace = max(s.BodyGrace, 0)
 	orDuration(&s.TunnelTimeout, DefaultTunnelTimeout)
 	return &s
 }

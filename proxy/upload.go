@@ -15,6 +15,7 @@ type upload struct {
 	first []byte // what arrived with the head; stays at hand for another attempt
 
 	reader   bodyReader
+	pace     pace
 	limit    int64 // of the body's size, 0 for none
 	consumed bool  // bytes were taken from the client that are not at hand any more; owner: run, then who joined it
 
@@ -45,6 +46,7 @@ func (u *upload) begin(x *exchange) *Error {
 		return u.malformed(bad)
 	}
 	u.first = at[:keep]
+	u.pace = pace{rate: x.settings.BodyRate, grace: x.settings.BodyGrace, got: int64(keep)}
 	x.c.read += used
 	return nil
 }
@@ -140,18 +142,43 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 			return nil
 		}
 		u.reader.release()
-		x.c.armRead(time.Now(), x.settings.BodyTimeout)
-		if u.halt.Load() { // or stop comes now, and its deadline after ours
-			return u.clientFailed(errUploadStopped)
-		}
-		if err := u.reader.more(); err != nil {
-			if timedOut(err) && u.asked.Load() && !u.halt.Load() {
-				continue
-			}
-			return u.clientFailed(err)
+		if err := u.await(x); err != nil {
+			return u.clientFailed(x, err)
 		}
 		u.consumed = true
 		u.asked.Store(false)
+	}
+}
+
+// await reads what the client sends next. While the client waits for a 100 that
+// the target has not given, its silence has no limit and does not count.
+func (u *upload) await(x *exchange) error {
+	for {
+		asked := u.asked.Load()
+		timeout, began := x.settings.BodyTimeout, time.Now()
+		if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
+			timeout = left
+		}
+		x.c.armRead(began, timeout)
+		if u.halt.Load() { // or stop comes now, and its deadline after ours
+			return errUploadStopped
+		}
+		had := u.reader.have
+		err := u.reader.more()
+		if !asked {
+			u.pace.came(u.reader.have-had, time.Since(began))
+		}
+		switch {
+		case err == nil:
+			return nil
+		case !timedOut(err) || u.halt.Load():
+			return err
+		case asked:
+		case u.pace.tooSlow():
+			return errTooSlow
+		default:
+			return err
+		}
 	}
 }
 
@@ -173,10 +200,14 @@ func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 	return nil
 }
 
-func (u *upload) clientFailed(err error) *Error {
+func (u *upload) clientFailed(x *exchange, err error) *Error {
 	failed := &Error{Op: "read body", Source: FromClient, Status: 499, Err: cause(err)}
 	if timedOut(err) {
 		failed.Status = 408
+	}
+	if err == errTooSlow { //nolint:errorlint // it is await's own value
+		failed.Status = 408
+		x.c.server.counters.SlowBodies.Add(1)
 	}
 	return failed
 }

@@ -52,6 +52,8 @@ func resolve(o options, file *config.File) settings {
 			IdleTimeout:    file.Limits.IdleTimeout,
 			ConnectTimeout: file.Limits.ConnectTimeout,
 			BodyTimeout:    file.Limits.BodyTimeout,
+			BodyRate:       file.Limits.BodyRate,
+			BodyGrace:      file.Limits.BodyGrace,
 			TunnelTimeout:  file.Limits.TunnelTimeout,
 		},
 		services: declared(file.Services),
