@@ -106,7 +106,7 @@ func TestDescriptors_areLeftForTheOperator(t *testing.T) {
 			}
 			clients.close()
 			took := waitFor(t, slack(time.Second), "a client to be served", func() bool {
-				status, err := tryGet(p.address)
+				status, err := tryGet(p.address, slack(time.Second))
 				return err == nil && status == 200
 			})
 			t.Logf("served again %v after the clients left", took)
@@ -118,13 +118,13 @@ func TestDescriptors_areLeftForTheOperator(t *testing.T) {
 }
 
 // tryGet asks once on a new connection.
-func tryGet(address string) (status int, err error) {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+func tryGet(address string, timeout time.Duration) (status int, err error) {
+	conn, err := net.DialTimeout("tcp", address, timeout)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = conn.Close() }()
-	_ = conn.SetDeadline(time.Now().Add(slack(time.Second)))
+	_ = conn.SetDeadline(time.Now().Add(timeout))
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n"); err != nil {
 		return 0, err
 	}

@@ -117,8 +117,8 @@ func (c *client) awaitHead() bool {
 		if !headBy {
 			headBy = true
 			c.readBy = time.Time{}
-			if settings.HeadTimeout > 0 {
-				c.readBy = c.x.start.Add(settings.HeadTimeout)
+			if timeout := c.server.pressure.now().within(settings.HeadTimeout); timeout > 0 {
+				c.readBy = c.x.start.Add(timeout)
 			}
 			_ = c.SetReadDeadline(c.readBy)
 		}

@@ -18,6 +18,7 @@ type Counters struct {
 	RetriesRefused atomic.Uint64 // that the budget did not allow
 	Dials          atomic.Uint64 // connections to targets tried
 	DialErrors     atomic.Uint64
+	Shed           atomic.Uint64 // requests refused for want of memory
 	Panics         atomic.Uint64
 	Upgrades       atomic.Uint64 // tunnels opened
 	Cut            atomic.Uint64 // tunnels ended at a drain timeout
@@ -49,6 +50,8 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_retries_total":                 c.Retries.Load(),
 		"upfront_target_dials_total":            c.Dials.Load(),
 		"upfront_target_dial_errors_total":      c.DialErrors.Load(),
+		"upfront_requests_shed_total":           c.Shed.Load(),
+		"upfront_memory_pressure":               uint64(s.pressure.now()),
 		"upfront_panics_total":                  c.Panics.Load(),
 		"upfront_tunnels":                       uint64(tunnels),
 		"upfront_tunnels_total":                 c.Upgrades.Load(),

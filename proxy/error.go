@@ -68,6 +68,7 @@ var (
 	errTruncated     = errors.New("body ended early")
 	errTooSlow       = errors.New("body came slower than limits.body_rate")
 
+	errShort              = errors.New("memory is short")
 	errTooManyConnections = errors.New("too many connections from this address")
 )
 

@@ -57,6 +57,9 @@ func (x *exchange) serve() bool {
 		err = x.route()
 	}
 	if err == nil {
+		err = x.shed()
+	}
+	if err == nil {
 		err = x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())
 	}
 	if err == nil {
@@ -190,10 +193,10 @@ func (x *exchange) refuse(bad *http1.Error) {
 }
 
 // lingerTime is how long the client may go on sending. One that was too slow has
-// little under way.
+// little under way, and where memory is short its place is needed.
 func (x *exchange) lingerTime() time.Duration {
 	if x.status == 408 {
-		return lingerIdle
+		return x.c.server.pressure.now().within(lingerIdle)
 	}
-	return lingerTime
+	return x.c.server.pressure.now().within(lingerTime)
 }

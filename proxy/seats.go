@@ -47,11 +47,13 @@ func (s *Server) seat(c *client) {
 	s.seats.waiting.Add(1)
 	defer s.seats.waiting.Add(-1)
 	s.counters.SeatWaits.Add(1)
-	s.warnCrowded()
 	look := time.NewTicker(hot)
 	defer look.Stop()
 	for !s.admit(c) {
-		s.closeIdle(s.surplus())
+		if n := s.surplus(); n > 0 {
+			s.warnCrowded()
+			s.closeIdle(n)
+		}
 		select {
 		case <-s.seats.gone:
 		case <-look.C: // some idle for long enough by now
@@ -61,13 +63,15 @@ func (s *Server) seat(c *client) {
 	s.seats.tell() // there may be room for another one
 }
 
-// admit counts c among the clients, unless there are as many as there may be.
+// admit counts c among the clients, unless there are as many as there may be or
+// memory has no room for one.
 func (s *Server) admit(c *client) bool {
 	settings := s.settings.Load()
 	key := addressKey(c.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.seats.clients) >= settings.MaxConnections && settings.MaxConnections > 0 && !s.closing.Load() {
+	full := settings.MaxConnections > 0 && len(s.seats.clients) >= settings.MaxConnections
+	if !s.closing.Load() && (full || !s.pressure.takeCredit()) {
 		return false
 	}
 	s.seats.clients[c] = struct{}{}
@@ -109,13 +113,17 @@ func (e *seats) tell() {
 // is kept behind its answer.
 func (e *seats) crowded() bool { return e.waiting.Load() > 0 }
 
-// surplus is how many idle connections to close at once, so that the search for
-// them costs little a connection.
+// surplus is how many connections there are too many for one more, or rather
+// some more, so that the search for those that idle costs little a connection.
 func (s *Server) surplus() int {
 	limit := s.settings.Load().MaxConnections
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(len(s.seats.clients)-limit+1, limit/64)
+	n := len(s.seats.clients) - limit + 1
+	if n <= 0 || limit == 0 {
+		return 0
+	}
+	return max(n, limit/64)
 }
 
 // closeIdle ends up to n of the connections that have no request, those that

@@ -45,12 +45,13 @@ type Server struct {
 
 	seats     seats
 	room      room
+	pressure  pressure
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu
 	tunnels   map[*tunnel]struct{}      // guarded by mu; each belongs to a client
 	watch     *leaveWatch               // guarded by mu; made by the first Serve
 	stopWatch context.CancelFunc        // guarded by mu
-	running   sync.WaitGroup            // clients and the leave watch
+	running   sync.WaitGroup            // clients and the watches
 	accepting sync.WaitGroup            // Serve calls
 }
 
@@ -131,6 +132,7 @@ func (s *Server) enter(ln net.Listener) error {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.watch, s.stopWatch = watch, cancel
 		s.running.Go(func() { watch.run(ctx) })
+		s.running.Go(func() { s.watchMemory(ctx) })
 	}
 	s.listeners[ln] = struct{}{}
 	s.accepting.Add(1)

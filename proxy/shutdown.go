@@ -149,4 +149,6 @@ func (s *Server) each(do func(*client)) {
 }
 
 // keepsNone reports whether no connection is kept behind its answer.
-func (s *Server) keepsNone() bool { return s.closing.Load() || s.seats.crowded() }
+func (s *Server) keepsNone() bool {
+	return s.closing.Load() || s.seats.crowded() || s.pressure.now() >= tight
+}

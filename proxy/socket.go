@@ -60,8 +60,10 @@ func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
 // it again.
 func (s *socket) tryRead(fd uintptr) bool {
 	n, wait, err := tryRead(fd, s.get())
-	if wait {
+	if n <= 0 { // an end needs no buffer either: many may come at once
 		s.drop()
+	}
+	if wait {
 		return false
 	}
 	s.got, s.erred = max(n, 0), err

@@ -34,6 +34,7 @@ func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 	d := &daemon{level: zap.NewAtomicLevel(), notify: newNotifier(s, os.Getpid()), startedAt: time.Now()}
 	setLevel(d.level, now.logLevel)
 	d.log = newLogger(s.stderr, d.level)
+	d.limitMemory(s, os.DirFS("/"))
 	sockets, err := passedListeners(s)
 	if err != nil {
 		return nil, usageError{err}
