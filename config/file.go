@@ -21,6 +21,7 @@ type File struct {
 	State          string // path of the state file
 	TrustedProxies []netip.Prefix
 	Limits         Limits
+	Headers        Headers
 	Log            Log
 	// DrainTimeout is how long requests in flight may take at shutdown.
 	DrainTimeout time.Duration
@@ -55,6 +56,11 @@ type Limits struct {
 	BodyRate       int // bytes a second; negative is off
 	BodyGrace      time.Duration
 	TunnelTimeout  time.Duration
+}
+
+// Headers is how header fields of clients are treated.
+type Headers struct {
+	Underscores string // "drop" or "keep": names with an underscore
 }
 
 // Log says what is written where.

@@ -71,10 +71,11 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			ConnectTimeout: 2 * time.Second, BodyTimeout: 30 * time.Second, TunnelTimeout: time.Hour,
 			BodyRate: 500, BodyGrace: 10 * time.Second,
 		},
+		Headers:      Headers{Underscores: "drop"},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
 		Services: []Service{{
-			Name: "web", Line: 49, Column: 3,
+			Name: "web", Line: 52, Column: 3,
 			Spec: api.Spec{
 				Hosts: []string{"app.example.com"}, PathPrefixes: []string{"/"}, Policy: api.PolicyRoundRobin,
 				HealthCheck: api.HealthCheck{
@@ -192,7 +193,7 @@ func TestParse_isQuickOnHostileFiles(t *testing.T) {
 
 func TestErrors_Error_namesTheFirstAndCountsTheRest(t *testing.T) {
 	_, err := Parse("proxy.yml", []byte("stat: /a\nlimits: 3\n"))
-	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, limits, log, drain_timeout, services, or remove it (and 1 more)`
+	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, limits, headers, log, drain_timeout, services, or remove it (and 1 more)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -226,4 +227,18 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestParse_bodyRateThatIsOff(t *testing.T) {
+	for written, want := range map[string]int{"0": -1, "off": -1, "false": -1, "500": 500, "2KB": 2048, "1": 1} {
+		file, err := Parse("proxy.yml", []byte("limits: {body_rate: "+written+"}\n"))
+		if err != nil || file.Limits.BodyRate != want {
+			t.Errorf("%s: got %+v, %v, want %d", written, file, err, want)
+		}
+	}
+	for _, written := range []string{"-1", "fast", "2GB", "true", "[]", "1.5"} {
+		if _, err := Parse("proxy.yml", []byte("limits: {body_rate: "+written+"}\n")); err == nil {
+			t.Errorf("%s: got no error", written)
+		}
+	}
 }

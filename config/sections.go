@@ -55,6 +55,7 @@ func (d *decoder) document(root ast.Node) {
 		key{"state", into(&d.file.State, d.filePath)},
 		key{"trusted_proxies", into(&d.file.TrustedProxies, d.networks)},
 		key{"limits", d.limits},
+		key{"headers", d.headers},
 		key{"log", d.log},
 		key{"drain_timeout", into(&d.file.DrainTimeout, d.positive)},
 		key{"services", d.services},
@@ -97,6 +98,12 @@ func (d *decoder) limits(v value) {
 		key{"body_rate", into(&limits.BodyRate, d.rate)},
 		key{"body_grace", into(&limits.BodyGrace, d.positive)},
 		key{"tunnel_timeout", into(&limits.TunnelTimeout, d.positive)},
+	)
+}
+
+func (d *decoder) headers(v value) {
+	d.mapping(v,
+		key{"underscores", func(v value) { d.file.Headers.Underscores = d.choice(v, "drop", "keep") }},
 	)
 }
 

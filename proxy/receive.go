@@ -98,7 +98,7 @@ func (x *exchange) badResponse(why error) *Error {
 // The lines that are copied to the client as they came.
 var keepFromTarget = kinds(http1.Other, http1.Host, http1.Expect, http1.Trailer, http1.ContentType, http1.UserAgent,
 	http1.RequestID, http1.RequestStart, http1.ForwardedFor, http1.ForwardedProto, http1.ForwardedHost,
-	http1.ForwardedPort, http1.ForwardedOther, http1.Ambiguous, http1.SecWebSocketKey)
+	http1.ForwardedPort, http1.ForwardedOther, http1.Ambiguous, http1.SecWebSocketKey, http1.Underscored)
 
 // passInterim passes a 1xx response on, to a client that knows them. A 100 that
 // the client does not wait for ends here.

@@ -12,6 +12,10 @@ var (
 	keepFromAnyone  = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey)
 	keepFromTrusted = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey,
 		http1.ForwardedProto, http1.ForwardedHost, http1.ForwardedPort, http1.ForwardedOther, http1.RequestStart)
+
+	// Where Settings.KeepUnderscores says so.
+	keepMoreFromAnyone  = with(keepFromAnyone, http1.Underscored)
+	keepMoreFromTrusted = with(keepFromTrusted, http1.Underscored)
 )
 
 func kinds(list ...http1.Kind) *[32]bool {
@@ -22,6 +26,25 @@ func kinds(list ...http1.Kind) *[32]bool {
 	return &keep
 }
 
+func with(keep *[32]bool, kind http1.Kind) *[32]bool {
+	more := *keep
+	more[kind] = true
+	return &more
+}
+
+// kept is the lines that this client may send.
+func (x *exchange) kept() *[32]bool {
+	switch {
+	case x.settings.KeepUnderscores && x.c.trusted:
+		return keepMoreFromTrusted
+	case x.settings.KeepUnderscores:
+		return keepMoreFromAnyone
+	case x.c.trusted:
+		return keepFromTrusted
+	}
+	return keepFromAnyone
+}
+
 // appendRequestHead writes the head that the target gets: the client's lines in
 // their order and case, without what is hop-by-hop (RFC 9110 §7.6.1), and ours.
 func (x *exchange) appendRequestHead(b []byte) []byte {
@@ -30,12 +53,8 @@ func (x *exchange) appendRequestHead(b []byte) []byte {
 	b = append(b, ' ')
 	b = x.appendTarget(b)
 	b = append(b, " HTTP/1.1\r\n"...)
-	keep := keepFromAnyone
-	if c.trusted {
-		keep = keepFromTrusted
-	}
 	b = x.appendHost(b)
-	b = req.AppendKept(b, keep)
+	b = req.AppendKept(b, x.kept())
 	b = x.appendForwarded(b)
 	b = append(b, "X-Request-Id: "...)
 	b = append(b, x.id.bytes()...)

@@ -43,6 +43,11 @@ type Settings struct {
 	// BodyGrace that the body of a request has on top of BodyRate. Default 10s;
 	// negative is none.
 	BodyGrace time.Duration
+	// KeepUnderscores passes on header names with an underscore. Default: they are
+	// dropped, for CGI-like targets take them for others. Those that are such a
+	// target's name of a field that means something to us, X_Forwarded_For or
+	// Content_Length, are dropped in any case.
+	KeepUnderscores bool
 	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
 	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration

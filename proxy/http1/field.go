@@ -27,6 +27,7 @@ const (
 	ContentType           // for the access log
 	Ambiguous             // a name that is another one to CGI-like targets, see classify
 	SecWebSocketKey       // part of the WebSocket handshake
+	Underscored           // a name with an underscore that is none of the above to any target
 )
 
 // Field is one field line of a scanned head, as offsets into its buffer.
@@ -42,16 +43,17 @@ type Field struct {
 // classify is kindOf for a name of which odd says that it has characters other
 // than letters, digits and hyphens. CGI-like targets know a field by its letters
 // alone: "X_Forwarded_For" and "X-Forwarded-For" are one to Rack, and to some
-// "Content.Length" is "Content-Length". Every name with an underscore is
-// Ambiguous, and every other odd one that would be read as a field of a kind.
+// "Content.Length" is "Content-Length". Every odd name that would be read as a
+// field of a kind is Ambiguous.
 func classify(name []byte, odd bool) Kind {
 	if !odd {
 		return kindOf(name)
 	}
 	var folded [maxKnownName]byte
+	kind := Other
 	for i, c := range name {
 		if c == '_' {
-			return Ambiguous
+			kind = Underscored
 		}
 		if i < len(folded) {
 			if class[c]&classOdd != 0 {
@@ -60,21 +62,21 @@ func classify(name []byte, odd bool) Kind {
 			folded[i] = c
 		}
 	}
-	if len(name) <= len(folded) && kindOf(folded[:len(name)]) != Other {
+	if kindOf(folded[:min(len(name), len(folded))]) != Other {
 		return Ambiguous
 	}
-	return Other
+	return kind
 }
 
-// maxKnownName is more than the longest name that has a kind; those of the
-// X-Forwarded- family that nobody knows are let go at that length.
+// maxKnownName is more than the longest name that has a kind of its own; of the
+// X-Forwarded- family the beginning says enough.
 const maxKnownName = 64
 
 // cuttable reports whether a Connection option may name a field of this kind:
 // not what frames or routes the message, and not what the proxy itself sets.
 func (k Kind) cuttable() bool {
 	switch k {
-	case Other, UserAgent, ContentType, Ambiguous:
+	case Other, UserAgent, ContentType, Ambiguous, Underscored:
 		return true
 	}
 	return false

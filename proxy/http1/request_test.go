@@ -506,9 +506,10 @@ func TestKind_classify(t *testing.T) {
 		"X-Forwarded-": Other, "Forwarded": ForwardedOther, "X-Real-IP": ForwardedOther, "X-Request-ID": RequestID,
 		"X-Request-Start": RequestStart, "User-Agent": UserAgent, "Content-Type": ContentType,
 		"Sec-WebSocket-Key": SecWebSocketKey, "Cookie": Other,
-		"Content_Length": Ambiguous, "X_Anything": Ambiguous, "Content.Length": Ambiguous,
+		"Content_Length": Ambiguous, "X_Anything": Underscored, "X_Real_IP": Ambiguous, "HTTP2_Settings": Ambiguous, "Content.Length": Ambiguous,
 		"Transfer~Encoding": Ambiguous, "X.Forwarded-For": Ambiguous, "X-Forwarded.Prefix": Ambiguous,
-		"grpc.trace": Other, "X!": Other, strings.Repeat("x.", 100): Other, strings.Repeat("x.", 100) + "_": Ambiguous,
+		"grpc.trace": Other, "X!": Other, strings.Repeat("x.", 100): Other, strings.Repeat("x.", 100) + "_": Underscored,
+		"X_Forwarded_" + strings.Repeat("x", 100): Ambiguous, "_": Underscored, "X-Forwarded-_": Ambiguous,
 	} {
 		var odd bool
 		for i := range len(name) {
