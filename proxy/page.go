@@ -64,6 +64,7 @@ var sentences = map[int]string{
 	405: "This method is not allowed.",
 	408: "The request took too long to arrive.",
 	413: "The request is too large.",
+	414: "The address is too long.",
 	429: "There are too many connections from this address.",
 	417: "The request expects something that cannot be met.",
 	431: "The request's header is too large.",

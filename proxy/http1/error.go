@@ -16,6 +16,8 @@ var (
 	ErrHeadTooLarge   = &Error{431, "head too large"}                              // RFC 6585 §5
 	ErrTooManyFields  = &Error{431, "too many fields"}                             // RFC 6585 §5
 	ErrRequestLine    = &Error{400, "malformed request line"}                      // RFC 9112 §3
+	ErrTargetTooLong  = &Error{414, "request target too long"}                     // RFC 9112 §3
+	ErrMethodTooLong  = &Error{501, "method too long"}                             // RFC 9112 §3
 	ErrTarget         = &Error{400, "malformed request target"}                    // RFC 9112 §3.2
 	ErrConnect        = &Error{501, "CONNECT is not served"}                       // RFC 9110 §9.3.6
 	ErrTrace          = &Error{405, "TRACE is not served"}                         // RFC 9110 §9.3.8

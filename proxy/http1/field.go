@@ -44,10 +44,14 @@ type Field struct {
 // than letters, digits and hyphens. CGI-like targets know a field by its letters
 // alone: "X_Forwarded_For" and "X-Forwarded-For" are one to Rack, and to some
 // "Content.Length" is "Content-Length". Every odd name that would be read as a
-// field of a kind is Ambiguous.
+// field of a kind is Ambiguous, and so is every name that looks like a field that
+// frames the body.
 func classify(name []byte, odd bool) Kind {
 	if !odd {
-		return kindOf(name)
+		if kind := kindOf(name); kind != Other || !looksLikeFraming(name) {
+			return kind
+		}
+		return Ambiguous
 	}
 	var folded [maxKnownName]byte
 	kind := Other
@@ -62,7 +66,7 @@ func classify(name []byte, odd bool) Kind {
 			folded[i] = c
 		}
 	}
-	if kindOf(folded[:min(len(name), len(folded))]) != Other {
+	if kindOf(folded[:min(len(name), len(folded))]) != Other || looksLikeFraming(name) {
 		return Ambiguous
 	}
 	return kind

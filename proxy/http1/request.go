@@ -33,7 +33,8 @@ type Request struct {
 	skipped  int // empty lines before the request line
 	started  bool
 	hosts    int
-	expects  bool
+	expects  bool // a 100
+	unmet    bool // it expects something else
 	suspect  bool // the target has a byte of classSuspect
 	upgrades upgrades
 }
@@ -73,11 +74,12 @@ func (r *Request) scanLine(b []byte, lim Limits) (bool, *Error) {
 	line := b[r.next:]
 	n := bytes.IndexByte(line, '\n')
 	if n < 0 || r.next+n+1 > lim.Bytes {
-		if err := judgeStart(line[:min(len(line), max(lim.Bytes-r.next, 0))]); err != nil {
+		line = line[:min(len(line), max(lim.Bytes-r.next, 0))]
+		if err := judgeStart(line); err != nil {
 			return false, err
 		}
 		if len(b) >= lim.Bytes {
-			return false, ErrHeadTooLarge
+			return false, judgeLong(line)
 		}
 		return false, nil
 	}
@@ -117,6 +119,17 @@ func judgeStart(line []byte) *Error {
 		}
 	}
 	return nil
+}
+
+// judgeLong says which part of a request line takes more room than a head has.
+func judgeLong(line []byte) *Error {
+	switch bytes.Count(line, []byte(" ")) {
+	case 0:
+		return ErrMethodTooLong
+	case 1:
+		return ErrTargetTooLong
+	}
+	return ErrRequestLine // no version is that long
 }
 
 // parseLine is RFC 9112 §3: method SP request-target SP HTTP-version, with
@@ -182,6 +195,9 @@ func (r *Request) judge() *Error {
 	if err := r.judgeFraming(r.Minor); err != nil {
 		return err
 	}
+	if r.unmet && r.Minor > 0 { // last: what is malformed is not read so far
+		return ErrExpect
+	}
 	r.cutNamed()
 	r.Continue = r.expects && r.HasBody() && r.Minor > 0
 	r.Trailers = r.Trailers && r.Minor > 0
@@ -209,16 +225,26 @@ func (r *Request) noteField(f *Field) *Error {
 			return ErrHost
 		}
 	case Expect:
-		if r.Minor > 0 && !equalFold(r.Value(f), "100-continue") {
-			return ErrExpect
-		}
-		r.expects = true
+		r.noteExpect(r.Value(f))
 	case TE:
 		r.Trailers = r.Trailers || listHas(r.Value(f), "trailers")
 	case Upgrade:
 		r.upgrades.note(r.Value(f))
 	}
 	return nil
+}
+
+// noteExpect reads an Expect value, a list (RFC 9110 §10.1.1).
+func (r *Request) noteExpect(value []byte) {
+	for rest := value; rest != nil; {
+		var e []byte
+		switch e, rest = nextElement(rest); {
+		case equalFold(e, "100-continue"):
+			r.expects = true
+		case len(e) > 0:
+			r.unmet = true
+		}
+	}
 }
 
 // upgrades remembers the Upgrade lines of a head.

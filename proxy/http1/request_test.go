@@ -178,7 +178,11 @@ var requestVerdicts = []verdict{
 	{"RFC9110_10_1_1_prefixed", post("Expect: y 100-continue\r\nContent-Length: 5\r\n"), ErrExpect},
 	{"RFC9110_10_1_1_list", post("Expect: 100-continue, x\r\nContent-Length: 5\r\n"), ErrExpect},
 	{"RFC9110_10_1_1_secondLine", post("Expect: 100-continue\r\nExpect: x\r\nContent-Length: 5\r\n"), ErrExpect},
-	{"RFC9110_10_1_1_empty", post("Expect:\r\n"), ErrExpect},
+	{"RFC9110_10_1_1_empty", post("Expect:\r\n"), nil},
+	{"RFC9110_5_6_1_2_expectEmptyElements", post("Expect: ,100-continue ,,\r\nContent-Length: 5\r\n"), nil},
+	{"RFC9110_10_1_1_twice", post("Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 5\r\n"), nil},
+	{"RFC9112_3_2_malformedBeforeExpect", "POST x HTTP/1.1\r\nHost: a\r\nExpect: x\r\n\r\n", ErrTarget},
+	{"RFC9112_6_1_framingBeforeExpect", post("Expect: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"), ErrFramingBoth},
 	{"RFC9110_10_1_1_ignoredIn10", "POST / HTTP/1.0\r\nExpect: x\r\nContent-Length: 5\r\n\r\n", nil},
 	{"RFC9110_7_6_1_manyOptions", get("Connection: " + strings.Repeat("x,", 65) + "\r\n"), ErrTooManyFields},
 	{"RFC9110_7_6_1_manyLines", get(strings.Repeat("Connection: a,b,c,d\r\n", 17)), ErrTooManyFields},
@@ -187,8 +191,10 @@ var requestVerdicts = []verdict{
 	{"RFC6585_5_headAtLimit", get("A: " + strings.Repeat("x", 2048-len(get("A: \r\n"))) + "\r\n"), nil},
 	{"RFC6585_5_headOverLimit", get("A: " + strings.Repeat("x", 2049-len(get("A: \r\n"))) + "\r\n"), ErrHeadTooLarge},
 	{"RFC6585_5_fieldWithoutEnd", "GET / HTTP/1.1\r\nA: " + strings.Repeat("x", 2048), ErrHeadTooLarge},
-	{"RFC6585_5_targetTooLong", line("GET /" + strings.Repeat("x", 2048) + " HTTP/1.1"), ErrHeadTooLarge},
-	{"RFC6585_5_methodTooLong", line(strings.Repeat("M", 2048) + " / HTTP/1.1"), ErrHeadTooLarge},
+	{"RFC9112_3_targetTooLong", line("GET /" + strings.Repeat("x", 2048) + " HTTP/1.1"), ErrTargetTooLong},
+	{"RFC9112_3_targetTooLongWithoutEnd", "GET /" + strings.Repeat("x", 2048), ErrTargetTooLong},
+	{"RFC9112_3_methodTooLong", line(strings.Repeat("M", 2048) + " / HTTP/1.1"), ErrMethodTooLong},
+	{"RFC9112_3_versionTooLong", line("GET / HTTP/1." + strings.Repeat("1", 2048)), ErrRequestLine},
 	{"RFC6585_5_garbageTooLong", strings.Repeat("\x01", 4096), ErrRequestLine},
 }
 
@@ -510,6 +516,9 @@ func TestKind_classify(t *testing.T) {
 		"Transfer~Encoding": Ambiguous, "X.Forwarded-For": Ambiguous, "X-Forwarded.Prefix": Ambiguous,
 		"grpc.trace": Other, "X!": Other, strings.Repeat("x.", 100): Other, strings.Repeat("x.", 100) + "_": Underscored,
 		"X_Forwarded_" + strings.Repeat("x", 100): Ambiguous, "_": Underscored, "X-Forwarded-_": Ambiguous,
+		"Content-Length'": Ambiguous, "Content--Length": Ambiguous, "-transfer-encoding": Ambiguous,
+		"Content1Length": Ambiguous, "Transfer.!Encoding9": Ambiguous, "ContentLength": Other,
+		"X-Content-Length": Other, "Content-Lengths": Other, "Content-Length-Range": Other, "Transfer-Encodin": Other,
 	} {
 		var odd bool
 		for i := range len(name) {
