@@ -28,7 +28,7 @@ func FuzzRequest_Scan(f *testing.F) {
 	for i, v := range append(requestVerdicts, targetVerdicts...) {
 		f.Add([]byte(v.raw), uint(i))
 	}
-	for _, raw := range []string{browserHead, curlHead, post("Transfer-Encoding: chunked\r\n") + "0\r\n\r\n" + get("")} {
+	for _, raw := range append(requestStreams, browserHead, curlHead) {
 		f.Add([]byte(raw), uint(20))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, cut uint) {
@@ -44,6 +44,7 @@ func FuzzRequest_Scan(f *testing.F) {
 		if err != nil {
 			return
 		}
+		requestReads(t, &r, raw)
 		keep := forwarded
 		keep[Host] = !r.Absolute
 		lines := r.AppendKept(nil, &keep)
@@ -91,7 +92,9 @@ func FuzzResponse_Scan(f *testing.F) {
 	for i, v := range responseVerdicts {
 		f.Add([]byte(v.raw), uint(i))
 	}
-	f.Add([]byte(railsHead), uint(50))
+	for _, raw := range append(responseStreams, railsHead) {
+		f.Add([]byte(raw), uint(50))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte, cut uint) {
 		var r Response
 		err := scanResponse(&r, bytes.Clone(raw))
@@ -105,6 +108,8 @@ func FuzzResponse_Scan(f *testing.F) {
 		if err != nil {
 			return
 		}
+		responseReads(t, &r, raw, false)
+		responseReads(t, &r, raw, true)
 		lines := r.AppendKept(nil, &forwarded)
 		wholeLines(t, raw, lines)
 		sameFraming(t, lines, &r.head)
