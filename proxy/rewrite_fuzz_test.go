@@ -67,7 +67,7 @@ func FuzzExchange_appendRequestHead(f *testing.F) {
 		if host == "" {
 			host = x.target.Address()
 		}
-		if strip && target != "*" {
+		if strip && target != "*" && x.prefix != "/" {
 			target = strings.TrimPrefix(target, x.prefix)
 			if !strings.HasPrefix(target, "/") {
 				target = "/" + target
