@@ -35,7 +35,7 @@ func TestServer_boundsLongTargets(t *testing.T) {
 	r := newRig(t, Settings{}, newService(answering(t, ok("x")).addr))
 	w := r.wire()
 	w.send("GET /" + strings.Repeat("x", 70_000))
-	if res, _ := w.receive("GET"); res.StatusCode != 431 || !res.Close {
+	if res, _ := w.receive("GET"); res.StatusCode != 414 || !res.Close {
 		t.Fatalf("got %d, close %v", res.StatusCode, res.Close)
 	}
 }

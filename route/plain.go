@@ -1,8 +1,9 @@
 package route
 
 // A path is plain when nobody on the way can read it in two ways: no dot segments
-// (RFC 3986 §5.2.4), no doubled slashes, no backslashes, no escaped slashes, no
-// escapes of characters that need none (§6.2.2.2), and escapes in upper case.
+// (RFC 3986 §5.2.4), no doubled slashes, no backslashes, no parameters, no escapes
+// of what separates or ends a path, nor of characters that need none (§6.2.2.2),
+// nor of escapes, and escapes in upper case.
 // Targets differ in which of these they resolve.
 
 // IsPlain reports whether path is surely plain, in one pass. It may say false of
@@ -15,10 +16,10 @@ func IsPlain(path []byte) bool {
 				return false
 			}
 		case '%':
-			if i+2 >= len(path) || !isPlainEscape(path[i+1], path[i+2]) {
+			if i+2 >= len(path) || !isPlainEscape(path[i+1], path[i+2]) || escapeAt(path, i, full) > i+1 {
 				return false
 			}
-		case '\\':
+		case '\\', ';':
 			return false
 		}
 	}
@@ -31,79 +32,27 @@ func isPlainEscape(high, low byte) bool {
 		return false
 	}
 	c := unhex(high)<<4 | unhex(low)
-	return !isUnreserved(c) && c != '/' && c != '\\'
+	switch c {
+	case '/', '\\', ';', '?', '#':
+		return false
+	}
+	return !isUnreserved(c)
 }
 
 // AppendPlain appends the plain form of path to dst and returns it: what the most
 // eager of targets would make of it. Broken escapes stay as they are, and a path
 // that does not begin with a slash is only unescaped.
-func AppendPlain(dst, path []byte) []byte {
-	start := len(dst)
-	dst = appendUnescaped(dst, path)
-	if len(dst) == start || dst[start] != '/' {
-		return dst
-	}
-	// Resolved in place: the written part never overtakes the read part.
-	read, write := start, start
-	for read < len(dst) {
-		next := read + 1
-		for next < len(dst) && dst[next] != '/' {
-			next++
-		}
-		last := next == len(dst)
-		segment := dst[read+1 : next]
-		switch dotsOf(segment) {
-		case 2:
-			write = parentSegment(dst, start, write)
-			fallthrough
-		case 1:
-			if last {
-				dst[write] = '/'
-				write++
-			}
-		default:
-			if len(segment) > 0 || last {
-				write += copy(dst[write:], dst[read:next])
-			}
-		}
-		read = next
-	}
-	return dst[:write]
-}
+func AppendPlain(dst, path []byte) []byte { return plain.append(dst, path) }
 
-// appendUnescaped resolves the escapes that need not be, turns the others to upper
-// case, and backslashes, also escaped ones, to slashes.
-func appendUnescaped(dst, path []byte) []byte {
-	for i := 0; i < len(path); i++ {
-		c := path[i]
-		if c == '%' && i+2 < len(path) && isHex(path[i+1]) && isHex(path[i+2]) {
-			high, low := unhex(path[i+1]), unhex(path[i+2])
-			i += 2
-			c = high<<4 | low
-			if !isUnreserved(c) && c != '/' && c != '\\' {
-				dst = append(dst, '%', upperHex[high], upperHex[low])
-				continue
-			}
-		}
-		if c == '\\' {
-			c = '/'
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
-// dotsOf is 1 for the segment ".", 2 for "..", else 0. Parameters do not count:
-// some targets cut them off before they resolve the dots.
+// dotsOf is 1 for the segment ".", 2 for "..", else 0.
 func dotsOf(segment []byte) int {
-	n := 0
-	for n < len(segment) && segment[n] == '.' {
-		n++
+	switch string(segment) {
+	case ".":
+		return 1
+	case "..":
+		return 2
 	}
-	if n > 2 || n < len(segment) && segment[n] != ';' {
-		return 0
-	}
-	return n
+	return 0
 }
 
 // parentSegment is where the segment before write begins.

@@ -36,6 +36,9 @@ func (p *paths[V]) add(l *leaf[V]) (first *leaf[V], ok bool) {
 	return nil, true
 }
 
+// alone reports whether there is no prefix but "/".
+func (p *paths[V]) alone() bool { return p.root != nil && p.longer == nil }
+
 // find looks up the path cut at each of its segment boundaries, the longest cut
 // first. The number of lookups depends on the deepest prefix, not on how many
 // prefixes there are nor on what the client sends.

@@ -110,17 +110,51 @@ func (t *Table[V]) Match(host, path []byte) (value V, prefix string, ok bool) {
 	return value, "", false
 }
 
-// Agrees reports whether path and its plain form lead to the same entry. When
-// they do not, a target that resolves dot segments, doubled slashes or needless
+// Agrees reports whether every reading of path leads to the same entry. When one
+// does not, a target that resolves dot segments, doubled slashes or needless
 // escapes would see a path that belongs to another route, and the request should
-// be refused. Free of a second lookup for paths that are plain, as nearly all are.
+// be refused. Nearly all paths are plain, or of a host with one route: then it
+// costs no second lookup. A long path whose readings are too many to try does not
+// agree.
 func (t *Table[V]) Agrees(host, path []byte) bool {
-	if IsPlain(path) {
+	if IsPlain(path) || t.alone(host) {
 		return true
 	}
-	var buf [512]byte
-	plain := AppendPlain(buf[:0], path)
-	return t.find(host, path) == t.find(host, plain)
+	var space [512]byte
+	as := space[:0]
+	found := t.find(host, path)
+	var r reading
+	for d, tried := differences(path), len(path); r.next(d); tried += len(path) {
+		if tried > maxRead {
+			return false
+		}
+		if as = r.append(as[:0], path); t.find(host, as) != found {
+			return false
+		}
+	}
+	return true
+}
+
+// maxRead bounds how many bytes the readings of one path may cost: a path that
+// differs in every respect has 144.
+const maxRead = 256 << 10
+
+// alone reports whether all paths of host lead to one entry.
+func (t *Table[V]) alone(host []byte) bool {
+	name := trimHost(host)
+	if len(name) <= maxHost {
+		if hasUpper(name) {
+			var buf [maxHost]byte
+			name = appendLower(buf[:0], name)
+		}
+		if p := t.exact[string(name)]; p != nil {
+			return p.alone()
+		}
+		if parent := parentOf(name); parent != nil && t.wildcard[string(parent)] != nil {
+			return t.wildcard[string(parent)].alone()
+		}
+	}
+	return t.any == nil || t.any.alone()
 }
 
 // find is Match without copying the value.

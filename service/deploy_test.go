@@ -398,7 +398,7 @@ func TestRegistry_Rollback_thereAndBack(t *testing.T) {
 	wantTargets(t, r, "web", v2)
 }
 
-func TestRegistry_Match_pathOfTwoReadings(t *testing.T) {
+func TestRegistry_Match_pathOfSeveralReadings(t *testing.T) {
 	r := newTestRegistry(t)
 	public, admin := startApp(t, 200), startApp(t, 200)
 	mustDeploy(t, r, "public", quick("a.example.com"), public)
@@ -408,12 +408,13 @@ func TestRegistry_Match_pathOfTwoReadings(t *testing.T) {
 	for path, want := range map[string]string{
 		"/":                 "public",
 		"/admin/x":          "admin",
-		"/a/../b":           "public", // both readings are of one route
+		"/a/../b":           "public", // all readings are of one route
+		"/a%2f..%2fsub":     "public",
 		"/public/../admin":  "",
 		"/%61dmin":          "",
 		"//admin":           "",
 		"/admin/../../etc":  "",
-		"/admin%2f..%2fsub": "public",
+		"/admin%2f..%2fsub": "", // decoded, and its dots not resolved
 	} {
 		got := ""
 		if svc, _, ok := r.Match([]byte("a.example.com"), []byte(path)); ok {

@@ -70,9 +70,9 @@ func (r *Registry) Run(ctx context.Context) error {
 // Match finds the service for a request: one atomic load. prefix is the part of
 // the path that the route matched. The returned Service is immutable.
 //
-// A path that can be read in two ways (dot segments, doubled or encoded
-// slashes, backslashes) matches only when both readings lead to the same route;
-// else what one service guards could be reached through another.
+// A path that can be read in several ways (dot segments, doubled or encoded
+// slashes, backslashes, parameters) matches only when all of them lead to the same
+// route; else what one service guards could be reached through another.
 func (r *Registry) Match(host, path []byte) (svc *Service, prefix string, ok bool) {
 	table := r.world.Load().table
 	if table == nil {
