@@ -10,6 +10,10 @@ type reading struct {
 	merge       merging
 	cut         bool // parameters are cut off, and what looks like a query once decoded
 	dots        bool // dot segments are resolved (RFC 3986 §5.2.4)
+
+	// floor is how long the prefix is, above which dot segments must not climb: a
+	// target that does not see the prefix would end up elsewhere.
+	floor int
 }
 
 type decoding uint8
@@ -31,7 +35,8 @@ const (
 // plain is the most eager reading.
 var plain = reading{decode: once, slashes: true, backslashes: true, merge: before, cut: true, dots: true}
 
-// append appends path as it is read. It never grows.
+// append appends path as it is read, which never makes it longer; nothing when
+// it climbs above the floor.
 func (r reading) append(dst, path []byte) []byte {
 	start := len(dst)
 	dst = r.appendDecoded(dst, path)
@@ -58,6 +63,9 @@ func (r reading) append(dst, path []byte) []byte {
 		case dots > 0:
 			if dots == 2 {
 				write = parentSegment(dst, start, write)
+				if write-start < r.floor {
+					return dst[:start]
+				}
 			}
 			if last {
 				dst[write] = '/'

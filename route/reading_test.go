@@ -96,6 +96,10 @@ func checkReadings(t *testing.T, list []Entry[string], indexed *Table[string], h
 		return
 	}
 	want, wantOK := linear(list, host, p)
+	_, prefix, _ := indexed.Match([]byte(host), []byte(p))
+	if below := strings.TrimPrefix(p, prefix); prefix != "/" && below != "" && resolveDots(p) != prefix+resolveDots(below) {
+		t.Fatalf("%q is %q without its prefix, which is resolved to %q", p, below, resolveDots(below))
+	}
 	for reading := range readings(p) {
 		if !strings.HasPrefix(reading, "/") {
 			continue
@@ -146,7 +150,8 @@ func TestTable_Agrees_toUsualPathsBesideOtherRoutes(t *testing.T) {
 	for _, p := range []string{
 		"/", "/users/1//posts", "/files/a%2Fb%2Fc", "/proxy/https:%2F%2Fexample.com%2Fadmin", "/cars;color=red/x",
 		"/k%c3%a4se", "/100%25", "/100%2525", "/a%5Cb", "/.well-known/x", "/x/./y/../z", "/search/a%3Fb", "/%", "/%zz",
-		"/api/users%2F1", "/api//users", "/api/v1;x=1/y", "/" + strings.Repeat("x%2Fy/", 1000), "/api/" + strings.Repeat("%c3%a9", 10000),
+		"/api/users%2F1", "/api/a/../b", "/api/a/b/../../c", "/api//users", "/api/v1;x=1/y",
+		"/" + strings.Repeat("x%2Fy/", 1000), "/api/" + strings.Repeat("%c3%a9", 10000),
 	} {
 		if !routes.Agrees([]byte("x"), []byte(p)) {
 			t.Errorf("%.60q does not agree", p)
@@ -161,6 +166,7 @@ func TestTable_Agrees_refusesWhatOneReadingOnlyLeadsElsewhere(t *testing.T) {
 		"/%2561dmin", "/%252561dmin", "/public/%252e%252e/admin", "/public/..%252fadmin", // encoded twice
 		"//admin/..", "/x//../admin", "/admin/../x", "/x/..//admin", // resolved or not
 		"/admin;x=1", "/admin%3Bx", "/admin%3fx", "/admin%23x", "/;/admin", "/public;/../admin", // parameters, queries
+		"/public/a/../../public/x", "/public/..%2fpublic/x", "/public/.%2e/public", // out of the prefix and back
 		"/admin/%2e%2e;/x", "/%5Cadmin", "/%2Fadmin", "/x%2F..%2Fadmin",
 		"/" + strings.Repeat("a;%2f%5c%252e/", 1000), // too many readings to try
 	} {

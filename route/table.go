@@ -113,7 +113,8 @@ func (t *Table[V]) Match(host, path []byte) (value V, prefix string, ok bool) {
 // Agrees reports whether every reading of path leads to the same entry. When one
 // does not, a target that resolves dot segments, doubled slashes or needless
 // escapes would see a path that belongs to another route, and the request should
-// be refused. Nearly all paths are plain, or of a host with one route: then it
+// be refused; likewise one that leaves its prefix and comes back, as a target sees
+// another path when the prefix is stripped. Nearly all paths are plain, or of a host with one route: then it
 // costs no second lookup. A long path whose readings are too many to try does not
 // agree.
 func (t *Table[V]) Agrees(host, path []byte) bool {
@@ -124,6 +125,9 @@ func (t *Table[V]) Agrees(host, path []byte) bool {
 	as := space[:0]
 	found := t.find(host, path)
 	var r reading
+	if found != nil && found.prefix != "/" {
+		r.floor = len(found.prefix)
+	}
 	for d, tried := differences(path), len(path); r.next(d); tried += len(path) {
 		if tried > maxRead {
 			return false
