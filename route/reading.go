@@ -165,7 +165,7 @@ func differences(path []byte) (d reading) {
 		}
 		d.backslashes = d.backslashes || c == '\\'
 		d.cut = d.cut || c == ';'
-		d.dots = d.dots || c == '.'
+		d.dots = d.dots || c == '.' && (previous == '/' || previous == '\\')
 		empty = empty || c == '/' && previous == '/'
 		previous = c
 	}

@@ -151,7 +151,7 @@ func TestTable_Agrees_toUsualPathsBesideOtherRoutes(t *testing.T) {
 		"/", "/users/1//posts", "/files/a%2Fb%2Fc", "/proxy/https:%2F%2Fexample.com%2Fadmin", "/cars;color=red/x",
 		"/k%c3%a4se", "/100%25", "/100%2525", "/a%5Cb", "/.well-known/x", "/x/./y/../z", "/search/a%3Fb", "/%", "/%zz",
 		"/api/users%2F1", "/api/a/../b", "/api/a/b/../../c", "/api//users", "/api/v1;x=1/y",
-		"/" + strings.Repeat("x%2Fy/", 1000), "/api/" + strings.Repeat("%c3%a9", 10000),
+		"/" + strings.Repeat("x.png%2Fy/", 3000), "/api/" + strings.Repeat("%c3%a9", 10000),
 	} {
 		if !routes.Agrees([]byte("x"), []byte(p)) {
 			t.Errorf("%.60q does not agree", p)
