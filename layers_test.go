@@ -20,6 +20,7 @@ const module = "upfront/"
 var layers = map[string]int{
 	"health":              0,
 	"route":               0,
+	"page":                0,
 	"cert":                0,
 	"metrics":             0,
 	"api":                 0,
@@ -75,7 +76,7 @@ var limited = []struct {
 	},
 	{
 		path:    "go.uber.org/zap",
-		notIn:   []string{"health", "balancer", "route", "api", "cert", "metrics", "proxy/http1", "internal/atomicfile"},
+		notIn:   []string{"health", "balancer", "route", "page", "api", "cert", "metrics", "proxy/http1", "internal/atomicfile"},
 		instead: "leaves never log: return the value or the error, and let the caller log it",
 	},
 	{
