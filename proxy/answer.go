@@ -25,21 +25,22 @@ func (x *exchange) fail(err *Error) {
 
 // respond answers with a page of our own.
 func (x *exchange) respond(err *Error) {
-	page := newPage(err, x)
-	x.answer(&page, page.body())
+	form, body := x.page(err)
+	x.answer(ownHead{status: err.Status, form: form, retry: worthRetrying(err)}, body)
 }
 
-// answer sends body with the head of page.
-func (x *exchange) answer(page *page, body []byte) {
-	x.status = page.status
-	x.decideClose(page.status)
-	head := page.appendHead(x.c.out[:0], len(body), x.close)
+// answer sends an answer of our own. A HEAD gets the head alone.
+func (x *exchange) answer(head ownHead, body []byte) {
+	x.status = head.status
+	x.decideClose(head.status)
+	head.id, head.minor, head.closing = string(x.id.bytes()), x.c.req.Minor, x.close
+	out := head.append(x.c.out[:0], len(body))
 	if x.c.req.IsHead() {
 		body = nil
 	}
 	x.started = true
 	x.sent = int64(len(body))
-	if failed := x.toClient(head, body); failed != nil {
+	if failed := x.toClient(out, body); failed != nil {
 		x.close, x.linger = true, false
 	}
 }

@@ -85,6 +85,7 @@ func (x *exchange) route() *Error {
 	}
 	svc, prefix, ok := x.c.server.routes.Match(req.Host, path)
 	if !ok {
+		x.svc = nil // it may have had one, which was removed while it was held
 		return &Error{Op: "route", Source: FromClient, Status: 404, Err: errNoRoute}
 	}
 	x.svc, x.prefix = svc, prefix

@@ -71,7 +71,7 @@ func TestGate_answersInTheEnd(t *testing.T) {
 	}{
 		{"paused too long", func(g *service.Gate) { g.Pause(50 * time.Millisecond) }, 504, ""},
 		{"stopped", func(g *service.Gate) { g.Stop("Back <b>soon</b> & well") }, 503, "Back &lt;b&gt;soon&lt;/b&gt; &amp; well"},
-		{"stopped without a message", func(g *service.Gate) { g.Stop("") }, 503, "Please try again soon."},
+		{"stopped without a message", func(g *service.Gate) { g.Stop("") }, 503, "Down for maintenance"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			svc := newService(answering(t, ok("x")).addr)
@@ -84,7 +84,7 @@ func TestGate_answersInTheEnd(t *testing.T) {
 				if res.StatusCode != c.want || !strings.Contains(body, c.text) || res.Close {
 					t.Fatalf("got %d, close %v: %s", res.StatusCode, res.Close, body)
 				}
-				if retry := res.Header.Get("Retry-After"); (retry != "") != (c.want == 503) {
+				if retry := res.Header.Get("Retry-After"); retry != "5" {
 					t.Errorf("got Retry-After %q", retry)
 				}
 			}

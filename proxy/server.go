@@ -38,6 +38,8 @@ type Server struct {
 	settings  atomic.Pointer[Settings] // replaced whole by Apply
 	counters  Counters
 
+	complained atomic.Int64 // Unix nanoseconds; when a page was last not rendered
+
 	closing  atomic.Bool
 	quit     chan struct{} // closed by Shutdown
 	quitOnce sync.Once

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"upfront/page"
 	"upfront/proxy/http1"
 )
 
@@ -51,6 +52,9 @@ type Settings struct {
 	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
 	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration
+	// ErrorPages for requests that no service answers for. Nil is the built-in
+	// ones.
+	ErrorPages *page.Set
 }
 
 // The defaults of Settings.

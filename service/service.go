@@ -6,6 +6,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/page"
 	"upfront/route"
 )
 
@@ -21,6 +22,8 @@ type Service struct {
 	MaxRequestBody int64
 	// HealthPaths are answered 200 while the service is paused or stopped.
 	HealthPaths []string
+	// ErrorPages take the place of the built-in ones. Nil is none.
+	ErrorPages *page.Set
 	// Pool chooses a target. Never nil; without targets while the service is
 	// declared in the config file but not deployed yet.
 	Pool *balancer.Pool
