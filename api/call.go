@@ -54,7 +54,8 @@ type PauseRequest struct {
 // StopRequest answers every request of a service with the maintenance page.
 type StopRequest struct {
 	DrainTimeout Duration `json:"drain_timeout,omitempty"`
-	// Message is shown on the maintenance page.
+	// Message is shown on the maintenance page: plain text in UTF-8, of at most
+	// MaxMessage bytes. It may have several lines.
 	Message string `json:"message,omitempty"`
 }
 

@@ -116,8 +116,10 @@ func (r PauseRequest) WithDefaults() PauseRequest {
 	return r
 }
 
-// WithDefaults returns r with its timeout completed.
+// WithDefaults returns r with its timeout completed, and the lines of its message
+// ended in one way.
 func (r StopRequest) WithDefaults() StopRequest {
+	r.Message = normalLines(r.Message)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
 	return r
 }
@@ -142,6 +144,8 @@ func defaultAddress(address string) string {
 	}
 	return address
 }
+
+func normalLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
 
 func normalHost(host string) string {
 	return strings.TrimSuffix(strings.ToLower(strings.TrimSpace(host)), ".")

@@ -34,6 +34,10 @@ type Spec struct {
 	// MaxInFlight is how many requests one target may have at once before it
 	// counts as full. Zero is no limit.
 	MaxInFlight int `json:"max_in_flight,omitempty"`
+
+	// ErrorPages is the folder, as proxyd sees it, of templates such as 503.html
+	// that take the place of the built-in error pages. Empty is none.
+	ErrorPages string `json:"error_pages,omitempty"`
 }
 
 // HealthCheck is how the targets of a service are probed.

@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // MaxNameLength is how many bytes the name of a service may have.
 const MaxNameLength = 128
+
+// MaxMessage is how many bytes a maintenance message may have.
+const MaxMessage = 4 << 10
 
 // MaxWeight is how large the weight of a target may be.
 const MaxWeight = 10_000
@@ -67,6 +72,10 @@ func (s Spec) Validate() error {
 	if s.MaxInFlight < 0 {
 		return invalid("--max-in-flight",
 			"max in flight %d is negative: set --max-in-flight to 0 for no limit", s.MaxInFlight)
+	}
+	if s.ErrorPages != "" && (!strings.HasPrefix(s.ErrorPages, "/") || strings.ContainsRune(s.ErrorPages, 0)) {
+		return invalid("--error-pages",
+			"folder of error pages %q is not an absolute path: set --error-pages to one as proxyd sees it", s.ErrorPages)
 	}
 	return nil
 }
@@ -229,8 +238,8 @@ func (r PauseRequest) Validate() error { return validateTimeouts(0, r.DrainTimeo
 
 // Validate reports what is wrong with r, as an *Error, or nil.
 func (r StopRequest) Validate() error {
-	if len(r.Message) > 64<<10 {
-		return invalid("--message", "message of %d bytes is too long: at most 64 KiB", len(r.Message))
+	if err := validateMessage(r.Message); err != nil {
+		return err
 	}
 	return validateTimeouts(0, r.DrainTimeout, 0)
 }
@@ -238,6 +247,22 @@ func (r StopRequest) Validate() error {
 // Validate reports what is wrong with r, as an *Error, or nil.
 func (r RollbackRequest) Validate() error {
 	return validateTimeouts(r.DeployTimeout, r.DrainTimeout, 0)
+}
+
+// validateMessage judges what visitors will read. It may have several lines.
+func validateMessage(message string) error {
+	if len(message) > MaxMessage {
+		return invalid("--message", "message of %d bytes is too long: at most %d", len(message), MaxMessage)
+	}
+	if !utf8.ValidString(message) {
+		return invalid("--message", "message is not UTF-8: write --message in that encoding")
+	}
+	for _, c := range normalLines(message) {
+		if unicode.IsControl(c) && c != '\n' && c != '\t' {
+			return invalid("--message", "message has the control character %U in it: remove it", c)
+		}
+	}
+	return nil
 }
 
 func validateOptional(target string, drain Duration) error {

@@ -159,7 +159,7 @@ func TestRequests_Validate_timeouts(t *testing.T) {
 		"--deploy-timeout": DeployRequest{Targets: []Target{target}, DeployTimeout: -1}.Validate(),
 		"--drain-timeout":  DeployRequest{Targets: []Target{target}, DrainTimeout: -1}.Validate(),
 		"--max-pause":      PauseRequest{MaxPause: -1}.Validate(),
-		"--message":        StopRequest{Message: strings.Repeat("a", 64<<10+1)}.Validate(),
+		"--message":        StopRequest{Message: strings.Repeat("a", MaxMessage+1)}.Validate(),
 		"--target":         RemoveRequest{Target: "a:b"}.Validate(),
 	} {
 		wantInvalid(t, flag, err, flag)
@@ -171,6 +171,35 @@ func TestRequests_Validate_timeouts(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: got %v, want nil", name, err)
 		}
+	}
+}
+
+func TestStopRequest_message(t *testing.T) {
+	for name, message := range map[string]string{
+		"none": "", "several lines": "Back soon.\n\n\tAt noon.", "lines of Windows": "a\r\nb\r\n", "any script": "Bientôt de retour 🚧 – 近日公開",
+		"markup": `<b>"&'</b>`, "as long as may be": strings.Repeat("a", MaxMessage),
+	} {
+		if err := (StopRequest{Message: message}).Validate(); err != nil {
+			t.Errorf("%s: got %v, want nil", name, err)
+		}
+	}
+	for name, message := range map[string]string{
+		"too long": strings.Repeat("é", MaxMessage/2) + "a", "NUL": "a\x00b", "escape": "\x1b[31mred", "a lone return": "a\rb",
+		"delete": "a\x7f", "another control character": "a\u0085b", "not UTF-8": "caf\xe9", "cut UTF-8": "\xe2\x82",
+	} {
+		wantInvalid(t, name, (StopRequest{Message: message}).Validate(), "--message")
+	}
+	if got := (StopRequest{Message: "a\r\nb\n"}).WithDefaults().Message; got != "a\nb\n" {
+		t.Errorf("got %q, want lines that end in one character", got)
+	}
+}
+
+func TestSpec_Validate_errorPages(t *testing.T) {
+	if err := (Spec{ErrorPages: "/srv/pages"}).Validate(); err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+	for _, folder := range []string{"pages", "./pages", "~/pages", "/a\x00b"} {
+		wantInvalid(t, folder, Spec{ErrorPages: folder}.Validate(), "--error-pages")
 	}
 }
 

@@ -25,6 +25,8 @@ type File struct {
 	Log            Log
 	// DrainTimeout is how long requests in flight may take at shutdown.
 	DrainTimeout time.Duration
+	// ErrorPages are for requests that no service answers for.
+	ErrorPages Folder
 	// Services in the order of the file.
 	Services []Service
 	// NamesServices says that the file has the key services with a value, be it
@@ -41,6 +43,12 @@ type Listeners struct {
 type Control struct {
 	Socket string // path
 	Group  string // whose members may use it, besides root and our own user
+}
+
+// Folder is an absolute path, and where the file says it.
+type Folder struct {
+	Path         string // empty when the file names none
+	Line, Column int
 }
 
 // Limits bound what one client or one exchange may take.
@@ -81,4 +89,6 @@ type Service struct {
 	Targets       []api.Target
 	DeployTimeout api.Duration
 	DrainTimeout  api.Duration
+	// ErrorPages is Spec.ErrorPages with its place.
+	ErrorPages Folder
 }

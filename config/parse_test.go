@@ -74,18 +74,20 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 		Headers:      Headers{Underscores: "drop"},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
+		ErrorPages:   Folder{Path: "/etc/upfront/pages", Line: 53, Column: 14},
 		Services: []Service{{
-			Name: "web", Line: 52, Column: 3,
+			Name: "web", Line: 56, Column: 3,
 			Spec: api.Spec{
 				Hosts: []string{"app.example.com"}, PathPrefixes: []string{"/"}, Policy: api.PolicyRoundRobin,
 				HealthCheck: api.HealthCheck{
 					Paths: []string{"/up"}, Interval: api.Duration(time.Second), Timeout: api.Duration(5 * time.Second),
 					MaxAttempts: 3, HealthyThreshold: 1, Headers: map[string]string{}, Status: "200-299",
 				},
-				TargetTimeout: api.Duration(30 * time.Second), MaxRequestBody: 10 << 20,
+				TargetTimeout: api.Duration(30 * time.Second), MaxRequestBody: 10 << 20, ErrorPages: "/srv/app/errors",
 			},
 			Targets:       []api.Target{{Address: "127.0.0.1:3000"}, {Address: "127.0.0.1:3001", Weight: 2}},
 			DeployTimeout: api.Duration(30 * time.Second), DrainTimeout: api.Duration(30 * time.Second),
+			ErrorPages: Folder{Path: "/srv/app/errors", Line: 87, Column: 18},
 		}},
 		NamesServices: true,
 	}
@@ -193,7 +195,7 @@ func TestParse_isQuickOnHostileFiles(t *testing.T) {
 
 func TestErrors_Error_namesTheFirstAndCountsTheRest(t *testing.T) {
 	_, err := Parse("proxy.yml", []byte("stat: /a\nlimits: 3\n"))
-	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, limits, headers, log, drain_timeout, services, or remove it (and 1 more)`
+	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, limits, headers, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -58,6 +58,7 @@ func (d *decoder) document(root ast.Node) {
 		key{"headers", d.headers},
 		key{"log", d.log},
 		key{"drain_timeout", into(&d.file.DrainTimeout, d.positive)},
+		key{"error_pages", into(&d.file.ErrorPages, d.folder)},
 		key{"services", d.services},
 	)
 }
@@ -160,6 +161,11 @@ func (d *decoder) filePath(v value) string {
 		return ""
 	}
 	return written
+}
+
+// folder reads the absolute path of a folder.
+func (d *decoder) folder(v value) Folder {
+	return Folder{Path: d.filePath(v), Line: v.at.line, Column: v.at.column}
 }
 
 // word reads text that is not blank.

@@ -45,6 +45,7 @@ func (d *decoder) service(f field) {
 			key{"max_in_flight", func(v value) { spec.MaxInFlight = int(d.integer(v, 0, 1_000_000)) }},
 			key{"slow_start", into(&spec.SlowStart, d.optionalDuration)},
 			key{"fail_open", into(&spec.FailOpen, d.flag)},
+			key{"error_pages", into(&s.ErrorPages, d.folder)},
 			key{"deploy_timeout", into(&s.DeployTimeout, d.apiDuration)},
 			key{"drain_timeout", into(&s.DrainTimeout, d.apiDuration)},
 		)
@@ -53,6 +54,7 @@ func (d *decoder) service(f field) {
 	if len(d.errs) == before && !d.unbound {
 		d.claim(f, hosts, prefixes)
 	}
+	spec.ErrorPages = s.ErrorPages.Path
 	d.file.Services = append(d.file.Services, s)
 }
 

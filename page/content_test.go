@@ -30,13 +30,15 @@ func TestContent_Append(t *testing.T) {
 		html       []string
 	}{
 		{
-			"an error", Content{Status: 404, RequestID: "id"},
+			"an error",
+			Content{Status: 404, RequestID: "id"},
 			"404 Page not found\nThere is nothing at this address. Please check it, or start again from the home page.\nRequest id\n",
 			`{"status":404,"title":"Page not found","error":"There is nothing at this address. Please check it, or start again from the home page.","request_id":"id"}` + "\n",
 			[]string{"<title>Page not found</title>", "<h1>Page not found</h1>", "<p>There is nothing", "Error 404 · Request <code>id</code>"},
 		},
 		{
-			"a message", Content{Status: 503, Maintenance: true, Message: "Back <b>soon</b>\n& \"well\"", RequestID: "id"},
+			"a message",
+			Content{Status: 503, Maintenance: true, Message: "Back <b>soon</b>\n& \"well\"", RequestID: "id"},
 			"503 Down for maintenance\nBack <b>soon</b>\n& \"well\"\nRequest id\n",
 			`{"status":503,"title":"Down for maintenance","error":"Back \u003cb\u003esoon\u003c/b\u003e\n\u0026 \"well\"","request_id":"id"}` + "\n",
 			[]string{`<body class="maintenance">`, "<p>Back &lt;b&gt;soon&lt;/b&gt;\n&amp; &#34;well&#34;</p>", "<footer>Request <code>id</code>"},

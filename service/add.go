@@ -28,7 +28,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 	var spare []*member // probed, then not needed
 	defer func() { discard(spare) }()
 	result := &api.Result{Service: name}
-	enter := func(d *draft, spec api.Spec, members []*member) error {
+	enter := func(d *draft, _ api.Spec, members []*member) error {
 		cur := d.entries[name]
 		if m := cur.live.member(req.Target.Address); m != nil { // draining, or addable had refused it
 			result.Targets = cur.live.targets()
@@ -37,7 +37,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 			return nil
 		}
 		next := cur.clone()
-		next.live = newService(name, spec, append(slices.Clone(cur.live.members), members...), cur.live.lasting())
+		next.live = cur.live.with(append(slices.Clone(cur.live.members), members...))
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)

@@ -43,8 +43,11 @@ func (r *Registry) Check(declared []Declared) error {
 //     removed, and drained in the background; one whose targets were deployed over
 //     the socket stays, as the socket's;
 //   - a service that the socket owned is taken over, with its targets when the
-//     file names none.
+//     file names none;
+//   - folders of error pages are read anew. One that cannot be read costs only the
+//     pages; ServiceInfo.Problem says so.
 func (r *Registry) Apply(declared []Declared) error {
+	pages := r.findDeclared(declared)
 	return r.commit(func(d *draft) error {
 		declared, err := check(d.entries, declared)
 		if err != nil {
@@ -73,7 +76,7 @@ func (r *Registry) Apply(declared []Declared) error {
 			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
 		}
 		for _, want := range declared {
-			if err := r.declare(d, want); err != nil {
+			if err := r.declare(d, want, pages[want.Name]); err != nil {
 				return err
 			}
 		}
@@ -90,10 +93,10 @@ func disown(d *draft, e *entry) error {
 }
 
 // declare makes one service of the draft what the file says.
-func (r *Registry) declare(d *draft, want Declared) error {
+func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
 	cur := d.entries[want.Name]
 	if cur != nil && cur.declared != nil && reflect.DeepEqual(*cur.declared, want) {
-		return nil
+		return repaint(d, cur, pages)
 	}
 	next := &entry{}
 	var members []*member
@@ -104,7 +107,7 @@ func (r *Registry) declare(d *draft, want Declared) error {
 	}
 	next.endPending(d)
 	next.declared, next.restored, next.problem = &want, false, ""
-	next.live = newService(want.Name, want.Spec, members, kept)
+	next.live = newService(want.Name, want.Spec, pages, members, kept)
 	targets := want.Targets
 	if targets == nil {
 		targets = next.live.targets()
@@ -112,6 +115,16 @@ func (r *Registry) declare(d *draft, want Declared) error {
 		next.previous = nil // rollback is the file's to do
 	}
 	r.settle(d, next, targets, want.DeployTimeout.Std(), want.DrainTimeout.Std())
+	return d.put(next)
+}
+
+// repaint gives a service that did not change the pages that its folder has now.
+func repaint(d *draft, cur *entry, pages errorPages) error {
+	if cur.live.pages.set.Equal(pages.set) && cur.live.pages.problem == pages.problem {
+		return nil
+	}
+	next := cur.clone()
+	next.live = newService(cur.live.Name, cur.live.spec, pages, cur.live.members, cur.live.lasting())
 	return d.put(next)
 }
 

@@ -33,8 +33,13 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 		return nil, err
 	}
 	req = req.WithDefaults()
+	pages, err := readPages(spec)
+	if err != nil {
+		return nil, err
+	}
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede,
+		pages: func(api.Spec) errorPages { return pages },
 		set: func(w *world) (api.Spec, []api.Target, error) {
 			effective, err := deployable(w, name, spec)
 			return effective, req.Targets, err
@@ -51,6 +56,7 @@ func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRe
 	req = req.WithDefaults()
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout,
+		pages: func(spec api.Spec) errorPages { return r.findPages(name, spec) },
 		set: func(w *world) (api.Spec, []api.Target, error) {
 			e := w.entries[name]
 			switch {
@@ -74,6 +80,7 @@ type replacement struct {
 	deploy, drain api.Duration
 	supersede     bool
 	set           func(*world) (api.Spec, []api.Target, error)
+	pages         func(api.Spec) errorPages // asked once, without a lock
 }
 
 func (r *Registry) replace(ctx context.Context, p replacement, report reporter) (*api.Result, error) {
@@ -90,12 +97,17 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 	}
 	defer r.turns.leave(own)
 
+	spec, _, err := p.set(r.world.Load())
+	if err != nil {
+		return nil, err
+	}
+	pages := p.pages(spec)
 	var old []*member
 	result := &api.Result{Service: p.name}
 	waited, switched, err := trial{
 		name: p.name, timeout: p.deploy.Std(), want: p.set,
 		enter: func(d *draft, spec api.Spec, members []*member) error {
-			next, replaced := r.succeed(d.entries[p.name], p.name, spec, members)
+			next, replaced := r.succeed(d.entries[p.name], p.name, spec, pages, members)
 			old, result.Targets = replaced, next.live.targets()
 			next.endPending(d)
 			r.leave(d, old)
@@ -115,7 +127,9 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 
 // succeed returns the entry that follows cur (nil for a new service) when
 // members replace its targets, and those they replace.
-func (r *Registry) succeed(cur *entry, name string, spec api.Spec, members []*member) (next *entry, old []*member) {
+func (r *Registry) succeed(cur *entry, name string, spec api.Spec, pages errorPages, members []*member) (
+	next *entry, old []*member,
+) {
 	next = &entry{}
 	kept := r.newLasting()
 	if cur != nil {
@@ -126,7 +140,10 @@ func (r *Registry) succeed(cur *entry, name string, spec api.Spec, members []*me
 		}
 	}
 	next.restored, next.problem = false, ""
-	next.live = newService(name, spec, members, kept)
+	if next.declared != nil { // the spec is the file's, and so are the pages
+		pages = cur.live.pages
+	}
+	next.live = newService(name, spec, pages, members, kept)
 	return next, old
 }
 

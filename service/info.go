@@ -1,6 +1,10 @@
 package service
 
-import "upfront/api"
+import (
+	"strings"
+
+	"upfront/api"
+)
 
 // Services returns every service, sorted by name.
 func (r *Registry) Services() []api.ServiceInfo {
@@ -43,6 +47,9 @@ func (e *entry) info() api.ServiceInfo {
 	}
 	if info.Problem == "" && e.pending != nil {
 		info.Problem = e.pending.missing()
+	}
+	if live.pages.problem != "" {
+		info.Problem = strings.TrimPrefix(info.Problem+"; "+live.pages.problem, "; ")
 	}
 	return info
 }

@@ -94,7 +94,7 @@ func (p *pending) publish() bool {
 		}
 		next := cur.clone()
 		next.pending, next.problem = nil, ""
-		next.live = newService(p.name, cur.live.spec, p.members, cur.live.lasting())
+		next.live = cur.live.with(p.members)
 		old = without(cur.live.members, p.members)
 		p.registry.leave(d, old)
 		return d.put(next)
@@ -184,7 +184,7 @@ func (r *Registry) settle(d *draft, next *entry, want []api.Target, deploy, drai
 		})
 		return
 	}
-	next.live = newService(live.Name, live.spec, set, live.lasting())
+	next.live = live.with(set)
 	r.leave(d, without(live.members, set))
 	d.after(func() {
 		for _, m := range fresh {

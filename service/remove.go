@@ -47,7 +47,7 @@ func (r *Registry) Remove(ctx context.Context, name string, req api.RemoveReques
 		old = []*member{m}
 		r.leave(d, old)
 		next := cur.clone()
-		next.live = newService(name, cur.live.spec, rest, cur.live.lasting())
+		next.live = cur.live.with(rest)
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)

@@ -65,7 +65,7 @@ func (r *Registry) revive(d *draft, rec record) error {
 	kept := r.newLasting()
 	kept.gate.restore(rec.Gate)
 	e := &entry{
-		live:     newService(rec.Name, spec, members, kept),
+		live:     newService(rec.Name, spec, r.findPages(rec.Name, spec), members, kept),
 		previous: rec.Previous,
 		gate:     rec.Gate,
 		restored: rec.Declared,

@@ -34,13 +34,14 @@ type Service struct {
 	Retries *balancer.RetryBudget
 
 	spec    api.Spec // with defaults
+	pages   errorPages
 	routes  []route.Route
 	members []*member // in the order of the pool
 }
 
 // newService returns a version of the service name that sends to members. spec
 // has its defaults.
-func newService(name string, spec api.Spec, members []*member, kept lasting) *Service {
+func newService(name string, spec api.Spec, pages errorPages, members []*member, kept lasting) *Service {
 	targets := make([]*balancer.Target, len(members))
 	for i, m := range members {
 		targets[i] = m.target
@@ -51,6 +52,7 @@ func newService(name string, spec api.Spec, members []*member, kept lasting) *Se
 		TargetTimeout:  spec.TargetTimeout.Std(),
 		MaxRequestBody: spec.MaxRequestBody,
 		HealthPaths:    spec.HealthCheck.Paths,
+		ErrorPages:     pages.set,
 		Pool: balancer.NewPool(targets, balancer.PoolOptions{
 			Policy:   string(spec.Policy),
 			FailOpen: spec.FailOpen,
@@ -58,6 +60,7 @@ func newService(name string, spec api.Spec, members []*member, kept lasting) *Se
 		Gate:    kept.gate,
 		Retries: kept.retries,
 		spec:    spec,
+		pages:   pages,
 		routes:  routes(spec),
 		members: members,
 	}
@@ -76,6 +79,11 @@ func (r *Registry) newLasting() lasting {
 
 // lasting is what the next version takes over.
 func (s *Service) lasting() lasting { return lasting{gate: s.Gate, retries: s.Retries} }
+
+// with returns a version that differs from s in its members only.
+func (s *Service) with(members []*member) *Service {
+	return newService(s.Name, s.spec, s.pages, members, s.lasting())
+}
 
 // targets returns the addresses and weights of the service's targets.
 func (s *Service) targets() []api.Target {

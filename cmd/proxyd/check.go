@@ -30,7 +30,7 @@ func checkCommand(s system, o options) int {
 			return fail(s, failed)
 		}
 		judge := reloader{path: path, registry: registry}
-		err = judge.check(file, declared(file.Services), text)
+		err = judge.checkAll(file, declared(file.Services), text)
 	}
 	if err != nil {
 		fmt.Fprintln(s.stderr, report(err))

@@ -84,7 +84,7 @@ func (d *daemon) Check(path string, text []byte) error {
 		return report(err)
 	}
 	judge := reloader{path: path, registry: d.registry}
-	return report(judge.check(file, declared(file.Services), text))
+	return report(judge.checkAll(file, declared(file.Services), text))
 }
 
 // sentence is what the service manager shows.

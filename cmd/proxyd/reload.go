@@ -85,7 +85,7 @@ func (r *reloader) vanished(err error) {
 // load makes text live, or nothing of it. The caller holds mu.
 func (r *reloader) load(text []byte) error {
 	r.judged = bytes.Clone(text)
-	next, err := r.adopt(text)
+	next, err := r.adopt(text, r.checkAll)
 	if err != nil {
 		r.refuse(err)
 		return report(err)
@@ -96,14 +96,26 @@ func (r *reloader) load(text []byte) error {
 		status.Problem = fmt.Sprintf("restart proxyd to apply the change of %s; everything else is live", strings.Join(keys, ", "))
 		r.log.Warn("Settings need a restart", zap.Strings("keys", keys))
 	}
+	note(status, next.problem)
 	r.status.Store(status)
 	r.keep(text)
 	r.log.Info("Config file applied", logfield.Path(r.path), zap.Int("services", len(next.services)))
 	return nil
 }
 
+// note adds err, which may be nil, to what status says is wrong.
+func note(status *api.ConfigStatus, err error) {
+	switch {
+	case err == nil:
+	case status.Problem == "":
+		status.Problem = err.Error()
+	default:
+		status.Problem += "; " + err.Error()
+	}
+}
+
 // adopt parses, checks and applies text.
-func (r *reloader) adopt(text []byte) (settings, error) {
+func (r *reloader) adopt(text []byte, check func(*config.File, []service.Declared, []byte) error) (settings, error) {
 	file, err := config.Parse(r.path, text)
 	if err != nil {
 		return settings{}, err
@@ -112,9 +124,10 @@ func (r *reloader) adopt(text []byte) (settings, error) {
 		return settings{}, namesNone(r.path, text)
 	}
 	next := resolve(r.options, file)
-	if err := r.check(file, next.services, text); err != nil {
+	if err := check(file, next.services, text); err != nil {
 		return settings{}, err
 	}
+	next.proxy.ErrorPages, next.problem = r.readPages(file, text)
 	if err := r.registry.Apply(next.services); err != nil {
 		return settings{}, fmt.Errorf("apply %s: %w", r.path, err)
 	}

@@ -25,6 +25,7 @@ type settings struct {
 	drainTimeout time.Duration
 	proxy        proxy.Settings
 	services     []service.Declared
+	problem      error // that costs something, but nothing that is worth a refusal
 }
 
 const defaultDrainTimeout = 30 * time.Second

@@ -70,7 +70,7 @@ func (s startFile) fallBack(o options, broken error) (startFile, error) {
 }
 
 // begin applies the file at the start. When the registry refuses it, the last
-// good copy is tried.
+// good copy is tried. Error pages that cannot be read are no reason to refuse it.
 func (r *reloader) begin(start startFile) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,10 +78,10 @@ func (r *reloader) begin(start startFile) error {
 		return r.registry.Apply(nil) // what a file declared before is gone with it
 	}
 	r.judged = start.text
-	_, err := r.adopt(start.used)
+	next, err := r.adopt(start.used, r.check)
 	if err != nil && start.broken == nil {
 		if start, err = start.fallBack(r.options, err); err == nil {
-			_, err = r.adopt(start.used)
+			next, err = r.adopt(start.used, r.check)
 		}
 	}
 	if err != nil {
@@ -89,15 +89,19 @@ func (r *reloader) begin(start startFile) error {
 	}
 	if start.broken == nil {
 		r.loads.Add(1)
-		r.status.Store(&api.ConfigStatus{Path: r.path, LoadedAt: time.Now()})
+		status := &api.ConfigStatus{Path: r.path, LoadedAt: time.Now()}
+		note(status, next.problem)
+		r.status.Store(status)
 		r.keep(start.text)
 		return nil
 	}
 	r.fails.Add(1)
-	r.status.Store(&api.ConfigStatus{
+	status := &api.ConfigStatus{
 		Path: r.path, LoadedAt: time.Now(),
 		Problem: fmt.Sprintf("the last good copy %s is live, because %s", r.lastGood, start.broken),
-	})
+	}
+	note(status, next.problem)
+	r.status.Store(status)
 	r.complain("Config file refused, last good copy used", start.broken)
 	return nil
 }

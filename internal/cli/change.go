@@ -165,13 +165,16 @@ wait until those in flight are answered.`,
 		ValidArgsFunction: s.completeService,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := api.StopRequest{DrainTimeout: wait(timeout), Message: message}
+			if err := req.Validate(); err != nil { // JSON would hide what is not UTF-8
+				return err
+			}
 			return s.change(cmd, args[0], progress, ended("stopped"), func(ctx context.Context, progress api.ProgressFunc) (*api.Result, error) {
 				return s.client().Stop(ctx, args[0], req, progress)
 			})
 		},
 	}
 	drainTimeout(cmd, &timeout)
-	cmd.Flags().StringVar(&message, "message", "", "text on the maintenance page")
+	cmd.Flags().StringVar(&message, "message", "", "text on the maintenance page; may have several lines")
 	progressFlag(cmd, &progress)
 	return cmd
 }

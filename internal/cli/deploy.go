@@ -36,6 +36,7 @@ type deployFlags struct {
 	maxInFlight         int
 	policy              string
 	failOpen, supersede bool
+	errorPages          string
 	progress            bool
 }
 
@@ -96,6 +97,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")
 	flags.DurationVar(&f.slowStart, "slow-start", 0, "time over which a new target's share grows; 0 is off")
 	flags.BoolVar(&f.failOpen, "fail-open", false, "send requests to unhealthy targets when no healthy one is left")
+	flags.StringVar(&f.errorPages, "error-pages", "", "folder, as proxyd sees it, with error pages such as 503.html (default built-in ones)")
 	flags.BoolVar(&f.supersede, "supersede", false, "cancel a deploy of the service that still waits, instead of queueing")
 	progressFlag(cmd, &f.progress)
 	refuseEmpty(cmd, "target", "weight", "host", "path-prefix", "health-check-path")
@@ -118,6 +120,7 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 			},
 			Policy: api.Policy(f.policy), SlowStart: api.Duration(f.slowStart), FailOpen: f.failOpen,
 			TargetTimeout: api.Duration(f.targetTimeout), MaxRequestBody: f.maxRequestBody, MaxInFlight: f.maxInFlight,
+			ErrorPages: f.errorPages,
 		},
 		DeployTimeout: wait(f.deployTimeout), DrainTimeout: wait(f.drainTimeout), Supersede: f.supersede,
 	}
