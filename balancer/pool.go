@@ -76,6 +76,16 @@ func (p *Pool) Draining() bool {
 	return len(p.targets) > 0
 }
 
+// Takes reports whether a target that is not in tried takes requests, be it full at
+// the moment.
+func (p *Pool) Takes(tried []*Target) bool {
+	r := healthyOnly
+	if p.options.FailOpen {
+		r = anyHealth
+	}
+	return slices.ContainsFunc(p.targets, func(t *Target) bool { return t.allowed(r) && !slices.Contains(tried, t) })
+}
+
 // choose is a switch and not an interface, because tried would escape through
 // one and cost the caller an allocation per request.
 func (p *Pool) choose(tried []*Target, r regard) *Target {

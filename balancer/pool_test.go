@@ -191,3 +191,34 @@ func TestPool_Acquire_allocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestPool_Takes(t *testing.T) {
+	healthy := NewTarget(TargetOptions{Address: "a", Health: health.Healthy, MaxInFlight: 1})
+	unhealthy := NewTarget(TargetOptions{Address: "b", Health: health.Unhealthy, MaxInFlight: 1})
+	for _, c := range []struct {
+		name     string
+		targets  []*Target
+		failOpen bool
+		tried    []*Target
+		want     bool
+	}{
+		{"a target", []*Target{unhealthy, healthy}, false, nil, true},
+		{"none", nil, false, nil, false},
+		{"none that is healthy", []*Target{unhealthy}, false, nil, false},
+		{"none that is healthy, but fail open", []*Target{unhealthy}, true, nil, true},
+		{"none that was not tried", []*Target{healthy, unhealthy}, false, []*Target{healthy}, false},
+	} {
+		pool := NewPool(c.targets, PoolOptions{FailOpen: c.failOpen})
+		for range 2 { // idle, then full
+			if got := pool.Takes(c.tried); got != c.want {
+				t.Errorf("%s: got %v", c.name, got)
+			}
+			_, _ = pool.Acquire(c.tried)
+		}
+		for _, target := range c.targets {
+			if target.InFlight() > 0 {
+				target.Release()
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package proxy
 // fail answers an exchange that ended in an error, as far as anybody is left to
 // be answered.
 func (x *exchange) fail(err *Error) {
+	x.place.End()
 	if err == errResting {
 		x.sayWell()
 		return

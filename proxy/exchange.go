@@ -23,8 +23,9 @@ type exchange struct {
 	last   *balancer.Target // the one tried last, for the log
 	conn   *targetConn      // in use while not nil
 	tried  triedTargets
-	failed *Error // of the last attempt
-	fresh  bool   // the next attempt must not use a kept connection
+	failed *Error        // of the last attempt
+	fresh  bool          // the next attempt must not use a kept connection
+	place  service.Place // in the line behind a pause
 
 	id   requestID
 	up   upload
@@ -98,7 +99,7 @@ var rootPath = []byte("/")
 // pool, and the gate may close, between the look at the table and the count: then
 // the table is read again, so that no request is lost to the moment.
 func (x *exchange) acquire() *Error {
-	for range maxRoutes {
+	for n := 0; n < maxRoutes; n++ {
 		if x.svc.Gate.State() != service.Running {
 			if err := x.hold(); err != nil {
 				return err
@@ -115,6 +116,15 @@ func (x *exchange) acquire() *Error {
 			}
 			target.Release()
 			continue
+		}
+		if x.svc.Pool.Takes(x.tried.all()) { // but it is full
+			switch waited, err := x.awaitRoom(); {
+			case err != nil:
+				return err
+			case waited:
+				n--
+				continue
+			}
 		}
 		seen := x.svc
 		if err := x.route(); err != nil {
@@ -171,6 +181,7 @@ func (x *exchange) abandon() {
 	x.up.stop(x)
 	x.giveUp()
 	x.releaseTarget()
+	x.place.End()
 }
 
 func (x *exchange) releaseTarget() {

@@ -19,6 +19,7 @@ func (x *exchange) forward() *Error {
 	}
 	x.down.init(&x.conn.socket)
 	sendErr := x.send()
+	x.place.End()
 	if sendErr != nil && timedOut(sendErr) {
 		err := x.blame("send", sendErr)
 		x.giveUp()

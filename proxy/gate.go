@@ -14,18 +14,57 @@ func (x *exchange) hold() *Error {
 	if x.asksHealth() {
 		return errResting
 	}
-	wait := &targetConn{} // stands in for a connection: what leave and Shutdown can end
+	x.place.End() // paused again before it was sent
+	return x.stand(func(ctx context.Context) (err error) {
+		x.place, err = x.svc.Gate.Wait(ctx)
+		return err
+	})
+}
+
+// roomInterval is how often a request that a pause held up looks whether a target
+// has room.
+const roomInterval = 5 * time.Millisecond
+
+// awaitRoom lets a request that found the targets full wait a moment, or in line,
+// while a pause is to blame. False: it is not.
+func (x *exchange) awaitRoom() (waited bool, err *Error) {
+	if x.place.Held() {
+		return true, x.stand(func(ctx context.Context) error {
+			timer := time.NewTimer(roomInterval)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}
+	if !x.svc.Gate.Crowded() {
+		return false, nil
+	}
+	x.place.End()
+	return true, x.stand(func(ctx context.Context) (err error) {
+		x.place, err = x.svc.Gate.Join(ctx)
+		return err
+	})
+}
+
+// stand waits for what the client's leave and Shutdown can end, and then reads the
+// table again.
+func (x *exchange) stand(wait func(context.Context) error) *Error {
+	stand := &targetConn{} // stands in for a connection: what leave and Shutdown can end
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	wait.guard(cancel)
-	x.c.watch(wait)
+	stand.guard(cancel)
+	x.c.watch(stand)
 	if x.c.server.closing.Load() {
-		wait.kill(errStopping) // Shutdown may have looked before we waited
+		stand.kill(errStopping) // Shutdown may have looked before we waited
 	}
-	err := x.svc.Gate.Wait(ctx)
-	x.c.unwatch(wait)
+	err := wait(ctx)
+	x.c.unwatch(stand)
 	x.now = time.Now()
-	if cause := wait.unguard(); cause != nil {
+	if cause := stand.unguard(); cause != nil {
 		return x.ended("pause", cause)
 	}
 	switch {

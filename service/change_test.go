@@ -154,7 +154,10 @@ func TestRegistry_Pause_holdsUntilResume(t *testing.T) {
 		t.Fatalf("gate: got %s, want paused", gate.State())
 	}
 	errs := make(chan error, 1)
-	go func() { errs <- gate.Wait(context.Background()) }()
+	go func() {
+		_, err := gate.Wait(context.Background())
+		errs <- err
+	}()
 	eventually(t, "a request is held", func() bool { return gate.Held() == 1 })
 
 	mustDeploy(t, r, "web", quick(), startApp(t, 200))

@@ -52,15 +52,19 @@ type Gate struct {
 	maxPaused int64                 // set once in NewGate; 0 means the default
 	held      atomic.Int64          // requests inside Wait
 	closed    atomic.Pointer[phase] // nil while running; replaced under mu
+	last      atomic.Pointer[phase] // the pause that ended last; replaced under mu
 	mu        sync.Mutex            // orders the changes
 }
 
-// phase is one uninterrupted time of a gate being paused or stopped. Immutable.
+// phase is one uninterrupted time of a gate being paused or stopped. Immutable, but
+// for ended.
 type phase struct {
 	state    GateState
 	message  string
 	maxPause time.Duration
 	over     chan struct{} // closed when another phase begins, or none
+	line     chan struct{} // of a pause: has an element for each Place
+	ended    time.Time     // written before over is closed; read after
 }
 
 // NewGate returns a running gate that holds up to maxPaused requests while it is
@@ -83,35 +87,46 @@ func (g *Gate) Message() string {
 	return ""
 }
 
-// Wait holds the caller while the gate is paused. It returns nil when the gate
-// runs, ErrStopped, ErrPauseTimeout, ErrPauseFull, or ctx's error.
-func (g *Gate) Wait(ctx context.Context) error {
+// Wait holds the caller while the gate is paused, and then until it is its turn. It
+// returns nil when the gate runs, with a Place for who was held; or ErrStopped,
+// ErrPauseTimeout, ErrPauseFull, or ctx's error.
+func (g *Gate) Wait(ctx context.Context) (Place, error) {
 	p := g.closed.Load()
 	if p == nil {
-		return nil
+		return Place{}, nil
 	}
 	if p.state == Stopped {
-		return ErrStopped
-	}
-	limit := g.maxPaused
-	if limit == 0 {
-		limit = DefaultMaxPaused
+		return Place{}, ErrStopped
 	}
 	defer g.held.Add(-1)
-	if g.held.Add(1) > limit {
-		return ErrPauseFull
+	if g.held.Add(1) > g.limit() {
+		return Place{}, ErrPauseFull
 	}
 	start := time.Now()
-	for p != nil {
+	for {
 		if p.state == Stopped {
-			return ErrStopped
+			return Place{}, ErrStopped
 		}
 		if err := p.wait(ctx, start); err != nil {
-			return err
+			return Place{}, err
 		}
-		p = g.closed.Load()
+		next := g.closed.Load()
+		if next == nil {
+			place, err := p.join(ctx)
+			if next = g.closed.Load(); err != nil || next == nil {
+				return place, err
+			}
+			place.End() // closed again meanwhile
+		}
+		p = next
 	}
-	return nil
+}
+
+func (g *Gate) limit() int64 {
+	if g.maxPaused == 0 {
+		return DefaultMaxPaused
+	}
+	return g.maxPaused
 }
 
 // wait returns nil when the phase is over.
@@ -137,7 +152,7 @@ func (g *Gate) Pause(maxPause time.Duration) {
 	if maxPause <= 0 {
 		maxPause = api.DefaultMaxPause.Std()
 	}
-	g.enter(&phase{state: Paused, maxPause: maxPause, over: make(chan struct{})})
+	g.enter(&phase{state: Paused, maxPause: maxPause, over: make(chan struct{}), line: make(chan struct{}, passAtOnce)})
 }
 
 // Stop refuses requests from now on, those that are held included.
@@ -145,14 +160,32 @@ func (g *Gate) Stop(message string) {
 	g.enter(&phase{state: Stopped, message: message, over: make(chan struct{})})
 }
 
-// Resume lets requests through from now on, those that are held first.
+// Resume lets requests through from now on; those that are held go in line, so that
+// they do not arrive all at once.
 func (g *Gate) Resume() { g.enter(nil) }
 
 func (g *Gate) enter(next *phase) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if last := g.closed.Swap(next); last != nil {
+	last := g.closed.Load()
+	if last != nil {
+		last.ended = time.Now()
+		if last.state == Paused {
+			g.last.Store(last)
+		}
+	}
+	g.closed.Store(next)
+	if last != nil {
 		close(last.over)
+	}
+}
+
+// during calls f unless phase p is over, and lets it not end meanwhile.
+func (g *Gate) during(p *phase, f func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed.Load() == p {
+		f()
 	}
 }
 

@@ -13,7 +13,7 @@ func TestGate_zeroValueRuns(t *testing.T) {
 	if g.State() != Running {
 		t.Errorf("state: got %s, want running", g.State())
 	}
-	if err := g.Wait(t.Context()); err != nil {
+	if _, err := g.Wait(t.Context()); err != nil {
 		t.Errorf("wait: got %v, want nil", err)
 	}
 }
@@ -39,7 +39,7 @@ func TestGate_Wait(t *testing.T) {
 				defer cancel()
 				time.AfterFunc(time.Second, func() { test.event(g, cancel) })
 				start := time.Now()
-				err := g.Wait(ctx)
+				_, err := g.Wait(ctx)
 				if !errors.Is(err, test.want) {
 					t.Errorf("got %v, want %v", err, test.want)
 				}
@@ -60,10 +60,13 @@ func TestGate_Wait_refusesWhenFull(t *testing.T) {
 		g.Pause(time.Hour)
 		errs := make(chan error, 2)
 		for range 2 {
-			go func() { errs <- g.Wait(t.Context()) }()
+			go func() {
+				_, err := g.Wait(t.Context())
+				errs <- err
+			}()
 		}
 		synctest.Wait()
-		if err := g.Wait(t.Context()); !errors.Is(err, ErrPauseFull) {
+		if _, err := g.Wait(t.Context()); !errors.Is(err, ErrPauseFull) {
 			t.Errorf("third: got %v, want %v", err, ErrPauseFull)
 		}
 		g.Resume()
@@ -78,7 +81,7 @@ func TestGate_Wait_refusesWhenFull(t *testing.T) {
 func TestGate_Stop_message(t *testing.T) {
 	g := NewGate(1)
 	g.Stop("back soon")
-	if err := g.Wait(t.Context()); !errors.Is(err, ErrStopped) {
+	if _, err := g.Wait(t.Context()); !errors.Is(err, ErrStopped) {
 		t.Errorf("wait: got %v, want %v", err, ErrStopped)
 	}
 	if got := g.Message(); got != "back soon" {

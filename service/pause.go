@@ -90,12 +90,14 @@ func (r *Registry) quiet(live *Service, p *phase, timeout time.Duration, cut boo
 	drained := together(append(r.leaving.of(live.Name), live.members...), report, func(m *member) api.Drained {
 		start := time.Now()
 		out := api.Drained{Target: m.spec.Address}
-		if idle := m.target.WaitIdle(ctx); !idle && live.Gate.closed.Load() == p {
-			if transport := m.target.Transport(); cut && transport != nil {
-				out.Cut = transport.Cut()
-			} else {
-				out.Left = int(m.target.InFlight())
-			}
+		if !m.target.WaitIdle(ctx) {
+			live.Gate.during(p, func() {
+				if transport := m.target.Transport(); cut && transport != nil {
+					out.Cut = transport.Cut()
+				} else {
+					out.Left = int(m.target.InFlight())
+				}
+			})
 		}
 		out.Waited = api.Duration(time.Since(start))
 		return out
