@@ -82,3 +82,74 @@ func TestStop_outlivesARestart(t *testing.T) {
 		t.Errorf("answer after a restart = %d %q, want 503 Closed", status, body)
 	}
 }
+
+// A resume ends a drain that a pause or a stop still waits for, and no request that
+// comes then or was there before is lost to it.
+func TestResume_whileADrainIsRunning(t *testing.T) {
+	p := startProxy(t, proxyOptions{})
+	app := startApp(t, "v1")
+	p.do(t, "deploy", "web", "--target", app.address)
+	for _, verb := range []string{"pause", "stop"} {
+		slow := make(chan int, 1)
+		go func() {
+			status, _, _, _ := tryAsk(t.Context(), p.address, host, "/stream?pieces=20&millis=2000")
+			slow <- status
+		}()
+		waitFor(t, 10*time.Second, "the slow request to be in flight", func() bool {
+			target, _ := p.target(t, "web", app.address)
+			return target.InFlight == 1
+		})
+		call := start(t, ctlCommand(t, p, verb, "web", "--drain-timeout", "60s"))
+		call.drainStdout()
+		waitFor(t, 10*time.Second, "the gate to be closed", func() bool {
+			info, err := p.client.Service(t.Context(), "web")
+			return err == nil && info.Gate != "running"
+		})
+		held := make(chan int, 1)
+		go func() {
+			status, _, _, _ := tryAsk(t.Context(), p.address, host, "/")
+			held <- status
+		}()
+		p.do(t, "resume", "web")
+		for range 20 {
+			if status, body, _ := ask(t, p.address, host, "/"); status != 200 {
+				t.Fatalf("%s: %d %s after the resume", verb, status, body)
+			}
+		}
+		if status := <-held; status != 200 && verb == "pause" {
+			t.Errorf("%s: the held request got %d", verb, status)
+		}
+		if status := call.exit(t, 10*time.Second); status != 0 {
+			t.Errorf("%s: exit status %d: %s", verb, status, call.log.String())
+		}
+		if status := <-slow; status != 200 {
+			t.Errorf("%s: the slow request got %d", verb, status)
+		}
+	}
+}
+
+// A service that is removed while it is paused lets go of what it holds.
+func TestPause_removedServiceAnswers404(t *testing.T) {
+	p := startProxy(t, proxyOptions{})
+	app := startApp(t, "v1")
+	p.do(t, "deploy", "web", "--target", app.address)
+	p.do(t, "pause", "web")
+	held := make(chan int, 5)
+	for range cap(held) {
+		go func() {
+			status, _, _, _ := tryAsk(t.Context(), p.address, host, "/")
+			held <- status
+		}()
+	}
+	before := app.stats(t).Requests
+	let(t, 100*time.Millisecond)
+	p.do(t, "remove", "web")
+	for range cap(held) {
+		if status := <-held; status != 404 {
+			t.Errorf("a held request got %d, want 404", status)
+		}
+	}
+	if now := app.stats(t).Requests; now != before {
+		t.Errorf("target got %d requests", now-before)
+	}
+}
