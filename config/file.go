@@ -20,6 +20,7 @@ type File struct {
 	Control        Control
 	State          string // path of the state file
 	TrustedProxies []netip.Prefix
+	Upgrades       []string // protocols besides WebSocket
 	Limits         Limits
 	Headers        Headers
 	Log            Log

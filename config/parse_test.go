@@ -65,6 +65,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 		Control:        Control{Socket: "/run/upfront/control.sock", Group: "deploy"},
 		State:          "/var/lib/upfront/state.json",
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")},
+		Upgrades:       []string{"tcp"},
 		Limits: Limits{
 			Connections: 10_000, PerIP: 100,
 			HeadBytes: 64 << 10, Fields: 100, HeadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
@@ -74,9 +75,9 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 		Headers:      Headers{Underscores: "drop"},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
-		ErrorPages:   Folder{Path: "/etc/upfront/pages", Line: 53, Column: 14},
+		ErrorPages:   Folder{Path: "/etc/upfront/pages", Line: 56, Column: 14},
 		Services: []Service{{
-			Name: "web", Line: 56, Column: 3,
+			Name: "web", Line: 59, Column: 3,
 			Spec: api.Spec{
 				Hosts: []string{"app.example.com"}, PathPrefixes: []string{"/"}, Policy: api.PolicyRoundRobin,
 				HealthCheck: api.HealthCheck{
@@ -87,7 +88,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			},
 			Targets:       []api.Target{{Address: "127.0.0.1:3000"}, {Address: "127.0.0.1:3001", Weight: 2}},
 			DeployTimeout: api.Duration(30 * time.Second), DrainTimeout: api.Duration(30 * time.Second),
-			ErrorPages: Folder{Path: "/srv/app/errors", Line: 87, Column: 18},
+			ErrorPages: Folder{Path: "/srv/app/errors", Line: 90, Column: 18},
 		}},
 		NamesServices: true,
 	}
@@ -195,7 +196,7 @@ func TestParse_isQuickOnHostileFiles(t *testing.T) {
 
 func TestErrors_Error_namesTheFirstAndCountsTheRest(t *testing.T) {
 	_, err := Parse("proxy.yml", []byte("stat: /a\nlimits: 3\n"))
-	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, limits, headers, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
+	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, upgrades, limits, headers, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

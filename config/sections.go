@@ -54,6 +54,7 @@ func (d *decoder) document(root ast.Node) {
 		key{"control", d.control},
 		key{"state", into(&d.file.State, d.filePath)},
 		key{"trusted_proxies", into(&d.file.TrustedProxies, d.networks)},
+		key{"upgrades", into(&d.file.Upgrades, d.protocols)},
 		key{"limits", d.limits},
 		key{"headers", d.headers},
 		key{"log", d.log},

@@ -63,6 +63,7 @@ var (
 	errCut           = errors.New("cut at the drain timeout")
 	errBodyTooLarge  = errors.New("request body too large")
 	errSwitched      = errors.New("switched protocols without being asked")
+	errSwitchedEarly = errors.New("switched protocols before the request was complete")
 	errInterimFlood  = errors.New("too many interim responses")
 	errEarlyClose    = errors.New("connection closed before a response")
 	errTruncated     = errors.New("body ended early")

@@ -69,12 +69,37 @@ func (x *exchange) appendRequestHead(b []byte) []byte {
 	if req.Continue {
 		b = append(b, "Expect: 100-continue\r\n"...)
 	}
-	switch {
-	case req.WebSocket:
-		b = append(b, "Connection: Upgrade\r\nUpgrade: websocket\r\n"...)
-	case req.Trailers:
+	if protocol := x.protocol(); protocol != "" {
+		b = appendUpgrade(b, protocol)
+	} else if req.Trailers {
 		b = append(b, "Connection: TE\r\nTE: trailers\r\n"...)
 	}
+	return append(b, "\r\n"...)
+}
+
+// protocol is what the client asks to switch to, if the target may hear of it; else
+// "". A request for another upgrade goes on as one without.
+func (x *exchange) protocol() string {
+	req := &x.c.req
+	if req.WebSocket {
+		return webSocket
+	}
+	if req.Upgrade == nil {
+		return ""
+	}
+	for _, protocol := range x.settings.Upgrades {
+		if req.AsksFor(protocol) {
+			return protocol
+		}
+	}
+	return ""
+}
+
+const webSocket = "websocket"
+
+func appendUpgrade(b []byte, protocol string) []byte {
+	b = append(b, "Connection: Upgrade\r\nUpgrade: "...)
+	b = append(b, protocol...)
 	return append(b, "\r\n"...)
 }
 

@@ -23,6 +23,10 @@ type Settings struct {
 	// more are answered 429. TrustedProxies may have any number. Zero or negative
 	// is no limit.
 	MaxPerAddress int
+	// Upgrades are the protocols besides WebSocket that a client may switch to
+	// (RFC 9110 §7.8), such as "tcp" or "SPDY/3.1"; none by default. Never a form of
+	// HTTP, nor TLS: what is inside could not be judged.
+	Upgrades []string
 	// MaxHeadBytes of a request head. Default 65536; more is answered 431.
 	MaxHeadBytes int
 	// MaxFields of a request head. Default 100; more is answered 431.

@@ -137,3 +137,10 @@ func (s *socket) reset() {
 	}
 	_ = s.Close()
 }
+
+// keepAlive has the system ask whether a silent peer is still there.
+func (s *socket) keepAlive(config net.KeepAliveConfig) {
+	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+		_ = tcp.SetKeepAliveConfig(config)
+	}
+}

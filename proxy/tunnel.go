@@ -30,12 +30,16 @@ type tunnel struct {
 // switchProtocols passes a 101 on and becomes the tunnel (RFC 9110 §7.8).
 func (x *exchange) switchProtocols() *Error {
 	c, res := x.c, &x.c.res
-	if !c.req.WebSocket || !res.WebSocket() {
+	protocol := x.protocol()
+	if protocol == "" || !res.SwitchesTo(protocol) {
 		return x.badResponse(errSwitched)
+	}
+	if x.up.join(x); !x.up.finished() {
+		return x.badResponse(errSwitchedEarly)
 	}
 	c.out = appendStatusLine(c.out[:0], res)
 	c.out = res.AppendKept(c.out, keepFromTarget)
-	c.out = append(c.out, "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"...)
+	c.out = append(appendUpgrade(c.out, protocol), "\r\n"...)
 	x.down.consume(res.Len())
 	t := &tunnel{client: &c.socket, target: x.conn, idle: x.settings.TunnelTimeout, down: &x.down}
 	t.up.init(&c.socket)

@@ -160,6 +160,7 @@ func TestServer_refusesASwitchThatNobodyAskedFor(t *testing.T) {
 		{"to another protocol", upgradeRequest, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"},
 		{"without Upgrade", upgradeRequest, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n"},
 		{"without Connection", upgradeRequest, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"},
+		{"answer in HTTP/1.0", upgradeRequest, strings.Replace(upgradeAnswer, "1.1", "1.0", 1)},
 		{"HTTP/1.0", strings.Replace(upgradeRequest, "1.1", "1.0", 1), upgradeAnswer},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -170,6 +171,22 @@ func TestServer_refusesASwitchThatNobodyAskedFor(t *testing.T) {
 				t.Fatalf("got %d, want 502", res.StatusCode)
 			}
 		})
+	}
+}
+
+func TestServer_switchesThoughABodyIsAnnounced(t *testing.T) {
+	// RFC 9112 §6.3: a 1xx ends at its empty line, whatever it says.
+	for _, framing := range []string{"Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"} {
+		answer := strings.Replace(upgradeAnswer, "\r\n\r\n", "\r\n"+framing+"\r\n", 1)
+		r := newRig(t, Settings{}, newService(scripted(t, func(_ string, c net.Conn, r *bufio.Reader) {
+			_, _ = io.WriteString(c, answer+"bytes of the tunnel")
+		}).addr))
+		w := r.wire()
+		w.send(upgradeRequest)
+		if head := w.head(); strings.Contains(head, framing) || !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+			t.Errorf("got %q", head)
+		}
+		w.exactly("bytes of the tunnel")
 	}
 }
 

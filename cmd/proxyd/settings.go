@@ -45,6 +45,7 @@ func resolve(o options, file *config.File) settings {
 		drainTimeout: firstOf(o.drainTimeout, file.DrainTimeout, defaultDrainTimeout),
 		proxy: proxy.Settings{
 			TrustedProxies:  file.TrustedProxies,
+			Upgrades:        file.Upgrades,
 			MaxConnections:  file.Limits.Connections,
 			MaxPerAddress:   file.Limits.PerIP,
 			MaxHeadBytes:    file.Limits.HeadBytes,

@@ -25,7 +25,11 @@ type Request struct {
 	Absolute bool
 	// Continue says that the client waits for a 100 before it sends the body.
 	Continue bool
-	// WebSocket says that the client asks to switch to the WebSocket protocol.
+	// Upgrade is the one protocol that the client asks to switch to, as it was
+	// sent. Nil when it asks for none or several, and where a switch makes no sense:
+	// in HTTP/1.0, for HEAD, and for a WebSocket by any way but its own.
+	Upgrade []byte
+	// WebSocket says that Upgrade is the WebSocket protocol.
 	WebSocket bool
 	// Trailers says that the client takes trailer fields.
 	Trailers bool
@@ -201,9 +205,24 @@ func (r *Request) judge() *Error {
 	r.cutNamed()
 	r.Continue = r.expects && r.HasBody() && r.Minor > 0
 	r.Trailers = r.Trailers && r.Minor > 0
-	r.WebSocket = r.upgrades.toWebSocket() && r.connection&optUpgrade != 0 &&
-		r.Minor > 0 && !r.HasBody() && string(r.Method) == "GET"
+	r.judgeUpgrade()
 	return nil
+}
+
+// judgeUpgrade is RFC 9110 §7.8, and RFC 6455 §4.1 for WebSocket. A second protocol
+// (h2c) beside the first is not passed on in its company.
+func (r *Request) judgeUpgrade() {
+	protocol := r.upgrades.one()
+	if r.connection&optUpgrade == 0 || r.Minor == 0 || r.IsHead() {
+		return
+	}
+	if equalFold(protocol, "websocket") {
+		if r.HasBody() || string(r.Method) != "GET" {
+			return
+		}
+		r.WebSocket = true
+	}
+	r.Upgrade = protocol
 }
 
 // rebase points the request line's slices into the present buffer.
@@ -247,19 +266,42 @@ func (r *Request) noteExpect(value []byte) {
 	}
 }
 
+// AsksFor reports whether the client asks to switch to this protocol and no other.
+func (r *Request) AsksFor(protocol string) bool { return sameProtocol(r.Upgrade, protocol) }
+
+// sameProtocol compares names of protocols, whose case does not matter (RFC 9110
+// §7.8).
+func sameProtocol(asked []byte, protocol string) bool {
+	if len(asked) == 0 || len(asked) != len(protocol) {
+		return false
+	}
+	for i, c := range asked {
+		if lower(c) != lower(protocol[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // upgrades remembers the Upgrade lines of a head.
-type upgrades struct{ lines, webSockets uint32 }
+type upgrades struct {
+	lines int
+	value []byte // of the first
+}
 
 func (u *upgrades) note(value []byte) {
-	u.lines++
-	if equalFold(value, "websocket") {
-		u.webSockets++
+	if u.lines++; u.lines == 1 {
+		u.value = value
 	}
 }
 
-// toWebSocket reports whether WebSocket is all that is asked for: a second
-// protocol (h2c) beside it is not passed on in its company.
-func (u *upgrades) toWebSocket() bool { return u.lines == 1 && u.webSockets == 1 }
+// one returns the protocol when the lines name exactly one, else nil.
+func (u *upgrades) one() []byte {
+	if u.lines != 1 || len(u.value) == 0 || bytes.IndexByte(u.value, ',') >= 0 {
+		return nil
+	}
+	return u.value
+}
 
 func listHas(list []byte, element string) bool {
 	for rest := list; rest != nil; {

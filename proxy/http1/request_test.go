@@ -279,8 +279,8 @@ func describeRequest(r *Request, err *Error) string {
 	if err != nil {
 		return err.Reason
 	}
-	return fmt.Sprintf("%s %s path=%s host=%s minor=%d abs=%t 100=%t ws=%t trailers=%t ka=%t body=%t %s",
-		r.Method, r.Target, r.Path, r.Host, r.Minor, r.Absolute, r.Continue, r.WebSocket, r.Trailers,
+	return fmt.Sprintf("%s %s path=%s host=%s minor=%d abs=%t 100=%t ws=%t upgrade=%s trailers=%t ka=%t body=%t %s",
+		r.Method, r.Target, r.Path, r.Host, r.Minor, r.Absolute, r.Continue, r.WebSocket, r.Upgrade, r.Trailers,
 		r.KeepAlive(), r.HasBody(), describeHead(&r.head))
 }
 
@@ -397,6 +397,8 @@ func TestRequest_RFC9112_9_3_persistence(t *testing.T) {
 func TestRequest_reads(t *testing.T) {
 	const asks = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 	webSocket := func(r *Request) bool { return r.WebSocket }
+	tcp := func(r *Request) bool { return r.AsksFor("tcp") }
+	toWebSocket := func(r *Request) bool { return r.AsksFor("websocket") }
 	trailers := func(r *Request) bool { return r.Trailers }
 	waits := func(r *Request) bool { return r.Continue }
 	for _, c := range []struct {
@@ -416,6 +418,16 @@ func TestRequest_reads(t *testing.T) {
 		{"RFC9110_7_8_twoLines", get(asks + "Upgrade: h2c\r\n"), webSocket, false},
 		{"RFC9110_7_8_twoLinesSame", get(asks + "Upgrade: websocket\r\n"), webSocket, false},
 		{"RFC9110_7_8_version", get("Connection: Upgrade\r\nUpgrade: websocket/13\r\n"), webSocket, false},
+		{"RFC9110_7_8_asks", get("Connection: Upgrade\r\nUpgrade: tcp\r\n"), tcp, true},
+		{"RFC9110_7_8_anyCase", get("Connection: Upgrade\r\nUpgrade: TCP\r\n"), tcp, true},
+		{"RFC9110_7_8_anyMethod", post("Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 1\r\n"), tcp, true},
+		{"RFC9110_7_8_notHEAD", "HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", tcp, false},
+		{"RFC9110_7_8_notNamed", get("Upgrade: tcp\r\n"), tcp, false},
+		{"RFC9110_7_8_in10", "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n", tcp, false},
+		{"RFC9110_7_8_list", get("Connection: Upgrade\r\nUpgrade: tcp, h2c\r\n"), tcp, false},
+		{"RFC9110_7_8_emptyElement", get("Connection: Upgrade\r\nUpgrade: tcp,\r\n"), tcp, false},
+		{"RFC9110_7_8_empty", get("Connection: Upgrade\r\nUpgrade:\r\n"), tcp, false},
+		{"RFC6455_4_1_webSocketByPOST", post(asks), toWebSocket, false},
 		{"RFC9110_10_1_4_trailers", get("TE: trailers\r\n"), trailers, true},
 		{"RFC9110_10_1_4_inList", get("TE: deflate;q=0.5 , Trailers\r\n"), trailers, true},
 		{"RFC9110_10_1_4_secondLine", get("TE: gzip\r\nTE: trailers\r\n"), trailers, true},

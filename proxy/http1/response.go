@@ -145,9 +145,11 @@ func (r *Response) MayFollow(toHead bool) bool {
 // 101 is not: it ends HTTP on the connection.
 func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
 
-// WebSocket reports whether the response switches to the WebSocket protocol.
-func (r *Response) WebSocket() bool {
-	return r.Status == 101 && r.upgrades.toWebSocket() && r.connection&optUpgrade != 0
+// SwitchesTo reports whether the response switches to this protocol and no other
+// (RFC 9110 §7.8). There is no such response in HTTP/1.0.
+func (r *Response) SwitchesTo(protocol string) bool {
+	return r.Status == 101 && r.Minor > 0 && r.connection&optUpgrade != 0 &&
+		sameProtocol(r.upgrades.one(), protocol)
 }
 
 // KeepAlive reports whether the target lets the connection persist (RFC 9112

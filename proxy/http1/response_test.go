@@ -110,8 +110,8 @@ func describeResponse(r *Response, err *Error) string {
 	if err != nil {
 		return err.Reason
 	}
-	return fmt.Sprintf("%d %q minor=%d interim=%t ws=%t ka=%t body=%d/%d %s", r.Status, r.Reason, r.Minor,
-		r.Interim(), r.WebSocket(), r.KeepAlive(), r.Body(false), r.Body(true), describeHead(&r.head))
+	return fmt.Sprintf("%d %q minor=%d interim=%t ws=%t tcp=%t ka=%t body=%d/%d %s", r.Status, r.Reason, r.Minor,
+		r.Interim(), r.SwitchesTo("websocket"), r.SwitchesTo("tcp"), r.KeepAlive(), r.Body(false), r.Body(true), describeHead(&r.head))
 }
 
 func mustScanResponse(t *testing.T, raw string) *Response {
@@ -184,6 +184,8 @@ func TestResponse_RFC9110_8_6_framingOfWhatHasNoBodyIsCut(t *testing.T) {
 
 func TestResponse_reads(t *testing.T) {
 	const switches = "HTTP/1.1 101 Switching Protocols\r\n"
+	toWebSocket := func(r *Response) bool { return r.SwitchesTo("websocket") }
+	toTCP := func(r *Response) bool { return r.SwitchesTo("tcp") }
 	for _, c := range []struct {
 		name, raw string
 		of        func(*Response) bool
@@ -193,11 +195,15 @@ func TestResponse_reads(t *testing.T) {
 		{"RFC9110_15_2_earlyHints", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", (*Response).Interim, true},
 		{"RFC9110_15_2_2_switching", switches + "\r\n", (*Response).Interim, false},
 		{"RFC9110_15_3_ok", answer(""), (*Response).Interim, false},
-		{"RFC6455_4_2_2_switches", switches + "Connection: upgrade\r\nUpgrade: WebSocket\r\n\r\n", (*Response).WebSocket, true},
-		{"RFC6455_4_2_2_notNamed", switches + "Upgrade: websocket\r\n\r\n", (*Response).WebSocket, false},
-		{"RFC6455_4_2_2_h2c", switches + "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n", (*Response).WebSocket, false},
-		{"RFC6455_4_2_2_twoProtocols", switches + "Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n", (*Response).WebSocket, false},
-		{"RFC6455_4_2_2_not101", answer("Connection: upgrade\r\nUpgrade: websocket\r\n"), (*Response).WebSocket, false},
+		{"RFC6455_4_2_2_switches", switches + "Connection: upgrade\r\nUpgrade: WebSocket\r\n\r\n", toWebSocket, true},
+		{"RFC6455_4_2_2_notNamed", switches + "Upgrade: websocket\r\n\r\n", toWebSocket, false},
+		{"RFC6455_4_2_2_h2c", switches + "Connection: upgrade\r\nUpgrade: h2c\r\n\r\n", toWebSocket, false},
+		{"RFC6455_4_2_2_twoProtocols", switches + "Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n", toWebSocket, false},
+		{"RFC6455_4_2_2_not101", answer("Connection: upgrade\r\nUpgrade: websocket\r\n"), toWebSocket, false},
+		{"RFC9110_7_8_in10", "HTTP/1.0 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", toWebSocket, false},
+		{"RFC9110_7_8_list", switches + "Connection: upgrade\r\nUpgrade: websocket, tcp\r\n\r\n", toTCP, false},
+		{"RFC9110_7_8_anyCase", switches + "Connection: upgrade\r\nUpgrade: TCP\r\n\r\n", toTCP, true},
+		{"RFC9110_7_8_another", switches + "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", toTCP, false},
 		{"RFC9112_9_3_11", answer(""), (*Response).KeepAlive, true},
 		{"RFC9112_9_3_11Close", answer("Connection: Foo, CLOSE\r\n"), (*Response).KeepAlive, false},
 		{"RFC9112_9_3_10", "HTTP/1.0 200 OK\r\n\r\n", (*Response).KeepAlive, false},
