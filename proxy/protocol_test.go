@@ -94,3 +94,24 @@ func TestServer_refusesASwitchToAnotherProtocolThanWasAskedFor(t *testing.T) {
 		})
 	}
 }
+
+func TestTunnel_ofAnotherProtocolEndsAtADrainWithoutAWord(t *testing.T) {
+	target := make(chan error, 1)
+	r := tcpRig(t, func(_ string, c net.Conn, r *bufio.Reader) {
+		_, _ = io.WriteString(c, tcpAnswer+"\x82\x7f") // looks like a frame that never ends
+		_, err := r.ReadByte()
+		target <- err
+	})
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	w.head()
+	w.exactly("\x82\x7f")
+	cut := r.drained()
+	w.ends(true)
+	if err := next(t, target); err == nil {
+		t.Error("target was sent something")
+	}
+	if n := next(t, cut); n != 1 {
+		t.Errorf("drain cut %d exchanges, want 1", n)
+	}
+}

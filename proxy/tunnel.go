@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"io"
+	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -14,11 +16,16 @@ import (
 type tunnel struct {
 	client *socket
 	target *targetConn
-	idle   time.Duration
+	framed bool          // a WebSocket; else nothing is known of what is inside
+	idle   time.Duration // how long both sides may be silent
+	stall  time.Duration // how long a side may take nothing of what it is sent
 
-	moved  atomic.Int64 // Unix nanoseconds of the last byte, in either direction
-	half   atomic.Bool  // one side is done; the other may still send
-	ending atomic.Bool  // a drain wants it to end
+	moved  atomic.Int64  // Unix nanoseconds of the last byte, in either direction
+	half   atomic.Bool   // one side is done; the other may still send
+	ending atomic.Bool   // a drain wants it to end
+	ended  chan struct{} // closed when ending is set
+	endBy  atomic.Int64  // Unix nanoseconds; when the frame that is under way then must have ended
+	over   atomic.Bool   // what either side sends has no reader any more
 
 	frames frames // of what the target sends; owner: toClient
 	answer frames // of what the client sends, for its close frame; owner: toTarget
@@ -26,6 +33,19 @@ type tunnel struct {
 	up     bodyReader
 	down   *bodyReader
 }
+
+// The times of a tunnel.
+const (
+	// halfClosed is how long one side may stay silent once the other is done.
+	halfClosed = 30 * time.Second
+	// goodbye is how long a frame may take to end before the close frame, and
+	// the client to answer it.
+	goodbye = time.Second
+)
+
+// stillThere has the system ask a silent peer whether it is there: a machine that
+// is gone ends a tunnel after a minute, though it may be silent for an hour.
+var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
 
 // switchProtocols passes a 101 on and becomes the tunnel (RFC 9110 §7.8).
 func (x *exchange) switchProtocols() *Error {
@@ -41,9 +61,12 @@ func (x *exchange) switchProtocols() *Error {
 	c.out = res.AppendKept(c.out, keepFromTarget)
 	c.out = append(appendUpgrade(c.out, protocol), "\r\n"...)
 	x.down.consume(res.Len())
-	t := &tunnel{client: &c.socket, target: x.conn, idle: x.settings.TunnelTimeout, down: &x.down}
+	t := &tunnel{
+		client: &c.socket, target: x.conn, framed: protocol == webSocket,
+		idle: x.settings.TunnelTimeout, stall: x.settings.BodyTimeout,
+		ended: make(chan struct{}), early: c.buffered(), down: &x.down,
+	}
 	t.up.init(&c.socket)
-	t.early = c.buffered()
 	c.read = c.have
 	// From here on the tunnel itself notices that the client leaves: a client
 	// that has the answer may half-close and still take the other half.
@@ -51,18 +74,21 @@ func (x *exchange) switchProtocols() *Error {
 		return x.ended("tunnel", x.conn.killed())
 	}
 	x.status, x.started, x.close = 101, true, true
-	if err := x.toClient(c.out, nil); err != nil {
-		return err
+	if err := t.write(t.client, c.out); err != nil {
+		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}
 	c.server.openTunnel(t)
 	t.run(c.server)
 	c.server.closeTunnel(t)
 	x.giveUp()
+	x.linger = true // the client may still be sending, and must not lose what came last
 	return nil
 }
 
 // run moves bytes until the tunnel is over.
 func (t *tunnel) run(s *Server) {
+	t.client.keepAlive(stillThere)
+	t.target.keepAlive(stillThere)
 	t.moved.Store(time.Now().UnixNano())
 	done := make(chan struct{})
 	go func() {
@@ -74,15 +100,10 @@ func (t *tunnel) run(s *Server) {
 		defer t.survive(s)
 		t.toClient()
 	}()
-	if t.ending.Load() {
-		answered := time.NewTimer(goodbye)
-		select {
-		case <-done:
-		case <-answered.C:
-		}
-		answered.Stop()
-		_ = t.target.Close()
-		_ = t.client.SetReadDeadline(time.Unix(1, 0))
+	select {
+	case <-done:
+	case <-t.ended:
+		t.seeOut(done)
 	}
 	<-done
 }
@@ -92,14 +113,17 @@ func (t *tunnel) survive(s *Server) {
 	if p := recover(); p != nil {
 		s.counters.Panics.Add(1)
 		s.log.Error("Panicked in a tunnel", zap.Any("reason", p), zap.Stack("stack"))
-		t.abort()
+		_ = t.client.Close()
+		t.stop()
 	}
 }
 
-// abort ends both connections at once.
-func (t *tunnel) abort() {
+// stop ends both directions at once. The client's connection stays open, for what
+// it was sent may not have arrived yet.
+func (t *tunnel) stop() {
+	t.over.Store(true)
 	_ = t.target.Close()
-	_ = t.client.Close()
+	_ = t.client.SetReadDeadline(time.Unix(1, 0)) // wakes toTarget
 }
 
 // toTarget moves what the client sends.
@@ -107,36 +131,33 @@ func (t *tunnel) toTarget() {
 	defer t.up.discard()
 	for b := t.early; ; b = t.up.bytes() {
 		if len(b) > 0 {
-			t.target.armWrite(time.Now(), tunnelWrite)
-			if _, err := t.target.Write(b); err != nil {
+			if err := t.write(&t.target.socket, b); err != nil {
 				if timedOut(err) {
-					_ = t.target.Close() // half a message went out
+					t.stop() // half a message went out
 				}
-				return
+				return // else the target is gone, which toClient sees
 			}
 			t.answer.walk(b)
 			t.up.discard()
-			if t.answer.closed && t.ending.Load() {
-				return // both have said goodbye
+			if t.ending.Load() && t.answer.closed && t.answer.between() {
+				t.target.closeWrite() // both have said goodbye
+				return
 			}
 		}
 		if err := t.read(&t.up, t.client); err != nil {
-			if err == io.EOF {
-				t.target.closeWrite()
-				t.half.Store(true)
-				_ = t.target.SetReadDeadline(time.Now().Add(halfClosed))
+			if err != io.EOF {
+				// The client is gone, or both were silent for too long: nothing
+				// that the target still sends has a reader.
+				t.stop()
 				return
 			}
-			// The client is gone, or both were silent for too long: nothing
-			// that the target still sends has a reader.
-			_ = t.target.Close()
+			t.target.closeWrite()
+			t.half.Store(true)
+			_ = t.target.SetReadDeadline(time.Now().Add(halfClosed))
 			return
 		}
 	}
 }
-
-// tunnelWrite is how long a peer may take to take what the other sent.
-const tunnelWrite = 30 * time.Second
 
 // toClient moves what the target sends, and puts the close frame behind it when
 // the tunnel is to end.
@@ -144,9 +165,9 @@ func (t *tunnel) toClient() {
 	defer t.down.discard()
 	for {
 		if b := t.follow(t.down.bytes()); len(b) > 0 {
-			t.client.armWrite(time.Now(), tunnelWrite)
-			if _, err := t.client.Write(b); err != nil {
+			if err := t.write(t.client, b); err != nil {
 				_ = t.client.Close()
+				t.stop()
 				return
 			}
 		}
@@ -167,65 +188,114 @@ func (t *tunnel) toClient() {
 		case timedOut(err) && t.mayEnd():
 			// The goodbye comes next.
 		default:
-			_ = t.client.Close()
+			t.stop()
 			return
 		}
 	}
 }
 
 // mayEnd reports whether the tunnel is to end and stands where it can.
-func (t *tunnel) mayEnd() bool {
-	return t.ending.Load() && (t.frames.between() || t.frames.closed)
-}
+func (t *tunnel) mayEnd() bool { return t.ending.Load() && t.frames.between() }
 
 // follow walks what the target sent, and cuts what comes behind the frame at which
 // the tunnel is to end.
 func (t *tunnel) follow(b []byte) []byte {
-	if t.ending.Load() {
+	switch {
+	case !t.framed:
+	case t.ending.Load():
 		return b[:t.frames.walkOut(b)]
+	default:
+		t.frames.walk(b)
 	}
-	t.frames.walk(b)
 	return b
 }
 
-// halfClosed is how long one side may stay silent once the other is done.
-const halfClosed = 30 * time.Second
+// end makes the tunnel end between two frames; it does not wait. It is called once.
+func (t *tunnel) end() {
+	by := time.Now().Add(goodbye)
+	t.endBy.Store(by.UnixNano())
+	t.ending.Store(true)
+	close(t.ended)
+	// Wakes toClient, which may also wait for a client that takes nothing.
+	_ = t.target.SetReadDeadline(time.Unix(1, 0))
+	_ = t.client.SetWriteDeadline(by)
+}
 
-// patience is how long both sides may be silent.
-func (t *tunnel) patience() time.Duration {
-	switch {
-	case t.ending.Load():
-		return goodbye
-	case t.half.Load() && (t.idle < 0 || t.idle > halfClosed):
-		return halfClosed
+// sayGoodbye sends the close frame, unless the target did. The client answers it,
+// and toTarget passes the answer on.
+func (t *tunnel) sayGoodbye() {
+	if t.framed && !t.frames.closed {
+		if err := t.write(t.client, goingAway); err != nil {
+			_ = t.client.Close()
+		}
 	}
-	return t.idle
+}
+
+// seeOut waits, for no longer than a goodbye takes, until toTarget is done. What the
+// target still sends is read and dropped: closing with unread bytes would reset the
+// connection, and the client's answer may not have arrived yet.
+func (t *tunnel) seeOut(done <-chan struct{}) {
+	if t.framed {
+		answered := time.NewTimer(goodbye)
+		defer answered.Stop()
+		_ = t.target.SetReadDeadline(time.Now().Add(goodbye))
+		for t.down.more() == nil {
+			t.down.discard()
+		}
+		select {
+		case <-done:
+		case <-answered.C:
+		}
+	}
+	t.stop()
+}
+
+// write sends b to a side. The time is for each piece that it takes, not for all.
+func (t *tunnel) write(s *socket, b []byte) error {
+	for {
+		s.armWrite(time.Now(), t.stall)
+		if t.ending.Load() { // else end comes now, and its deadline after ours
+			s.writeBy = time.Time{}
+			s.armWrite(time.Now(), goodbye)
+		}
+		n, err := s.Write(b)
+		if n > 0 {
+			t.moved.Store(time.Now().UnixNano())
+		}
+		if err == nil || n == 0 || !timedOut(err) || t.ending.Load() {
+			return err
+		}
+		b = b[n:]
+	}
 }
 
 // read waits for bytes of one side. A side that is silent while the other talks
-// is not idle; but one that stops inside a frame at which the tunnel is to end
-// gets no more than the time for its goodbye.
+// is not idle; but the target gets no more than the time of a goodbye for a frame at
+// which the tunnel is to end.
 func (t *tunnel) read(r *bodyReader, s *socket) error {
-	var last time.Time // when a frame must go on that is to be the last
 	for {
-		t.arm(s)
-		ending := r == t.down && t.ending.Load()
-		if ending && last.IsZero() {
-			last = time.Now().Add(goodbye)
+		t.arm(r, s)
+		if t.ending.Load() || t.half.Load() {
+			s.readBy = time.Time{} // somebody else set a deadline, perhaps just before ours
+			t.arm(r, s)
 		}
-		if ending || t.half.Load() {
-			s.readBy = time.Time{} // the other set a deadline, perhaps just before ours
-			t.arm(s)
+		if t.over.Load() { // else stop comes now, and its deadline after ours
+			return os.ErrDeadlineExceeded
 		}
 		err := r.more()
-		if err == nil {
+		late := r == t.down && t.ending.Load() && time.Now().UnixNano() >= t.endBy.Load()
+		switch {
+		case late && !t.mayEnd():
+			return os.ErrDeadlineExceeded
+		case err == nil:
 			t.moved.Store(time.Now().UnixNano())
 			return nil
-		}
-		switch {
-		case !timedOut(err), ending && (t.mayEnd() || !time.Now().Before(last)):
+		case !timedOut(err) || t.over.Load():
 			return err
 		case r == t.down && t.ending.Load():
+			if t.mayEnd() {
+				return err
+			}
 			continue
 		}
 		if patience := t.patience(); patience > 0 && t.silence() >= patience {
@@ -234,7 +304,12 @@ func (t *tunnel) read(r *bodyReader, s *socket) error {
 	}
 }
 
-func (t *tunnel) arm(s *socket) {
+// arm sets the deadline of the next read.
+func (t *tunnel) arm(r *bodyReader, s *socket) {
+	if r == t.down && t.ending.Load() {
+		s.armRead(time.Now(), max(time.Until(time.Unix(0, t.endBy.Load())), time.Millisecond))
+		return
+	}
 	patience := t.patience()
 	if patience > 0 {
 		patience = max(patience-t.silence(), time.Millisecond)
@@ -242,27 +317,12 @@ func (t *tunnel) arm(s *socket) {
 	s.armRead(time.Now(), patience)
 }
 
-func (t *tunnel) silence() time.Duration { return time.Since(time.Unix(0, t.moved.Load())) }
-
-// goodbye is how long a frame may take to end before the close frame, and the
-// client to answer it.
-const goodbye = time.Second
-
-// end makes the tunnel end between two frames; it does not wait.
-func (t *tunnel) end() {
-	t.moved.Store(time.Now().UnixNano()) // the goodbye's time begins
-	t.ending.Store(true)
-	_ = t.target.SetReadDeadline(time.Unix(1, 0)) // wakes toClient
-}
-
-// sayGoodbye sends the close frame. The client answers it, and toTarget passes the
-// answer on.
-func (t *tunnel) sayGoodbye() {
-	if !t.frames.closed {
-		t.client.armWrite(time.Now(), goodbye)
-		if _, err := t.client.Write(goingAway); err != nil {
-			_ = t.client.Close()
-			return
-		}
+// patience is how long both sides may be silent.
+func (t *tunnel) patience() time.Duration {
+	if t.half.Load() && (t.idle < 0 || t.idle > halfClosed) {
+		return halfClosed
 	}
+	return t.idle
 }
+
+func (t *tunnel) silence() time.Duration { return time.Since(time.Unix(0, t.moved.Load())) }

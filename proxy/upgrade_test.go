@@ -260,14 +260,7 @@ func TestTunnel_saysGoodbyeBetweenTwoFrames(t *testing.T) {
 			w := r.upgrade("")
 			w.exactly(string(c.before))
 			cut := r.drained()
-			eventually(t, "the tunnel is ending", func() bool {
-				r.server.mu.Lock()
-				defer r.server.mu.Unlock()
-				for tunnel := range r.server.tunnels {
-					return tunnel.ending.Load()
-				}
-				return false
-			})
+			r.isEnding()
 			close(goOn)
 			if len(c.rest) > 0 {
 				w.exactly(string(whole[len(c.before):]))
