@@ -255,6 +255,9 @@ func (c *client) leave() {
 const (
 	lingerTime = 30 * time.Second
 	lingerIdle = 2 * time.Second // without a byte
+	// tunnelLinger is for the client of a tunnel, to whom its target's end matters
+	// as soon as it could have read what came before.
+	tunnelLinger = 500 * time.Millisecond
 )
 
 // linger lets the client read the last response although it is still sending:

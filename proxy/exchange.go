@@ -207,8 +207,12 @@ func (x *exchange) refuse(bad *http1.Error) {
 // lingerTime is how long the client may go on sending. One that was too slow has
 // little under way, and where memory is short its place is needed.
 func (x *exchange) lingerTime() time.Duration {
-	if x.status == 408 {
-		return x.c.server.pressure.now().within(lingerIdle)
+	limit := lingerTime
+	switch x.status {
+	case 101:
+		limit = tunnelLinger
+	case 408:
+		limit = lingerIdle
 	}
-	return x.c.server.pressure.now().within(lingerTime)
+	return x.c.server.pressure.now().within(limit)
 }
