@@ -21,6 +21,7 @@ const (
 // proxy is one proxy under test, in front of one target.
 type proxy struct {
 	name string
+	path string // of the program
 	// start runs it on a free port in front of target and returns the process
 	// and the address.
 	start func(target string) (*exec.Cmd, string, error)
@@ -35,7 +36,7 @@ func (r *run) findProxies(bin string, peers peerFlag) ([]proxy, error) {
 	if _, err := os.Stat(proxyd); err != nil {
 		return nil, fmt.Errorf("find proxyd: %w: run make build first, or set --bin", err)
 	}
-	all := []proxy{{"upfront", func(target string) (*exec.Cmd, string, error) {
+	all := []proxy{{"upfront", proxyd, func(target string) (*exec.Cmd, string, error) {
 		return r.startUpfront(proxyd, target)
 	}}}
 	configs := map[string]func(path, listen, target string) (*exec.Cmd, error){
@@ -50,7 +51,7 @@ func (r *run) findProxies(bin string, peers peerFlag) ([]proxy, error) {
 			fmt.Fprintf(os.Stderr, "%s not found: left out\n", name)
 			continue
 		}
-		all = append(all, proxy{name, func(target string) (*exec.Cmd, string, error) {
+		all = append(all, proxy{name, path, func(target string) (*exec.Cmd, string, error) {
 			listen := freeAddress()
 			cmd, err := config(path, listen, target)
 			if err != nil {

@@ -118,7 +118,9 @@ func refusal(status string, code int, line string) func(*pair) {
 		client := p.dial()
 		client.send(p.handshake(""))
 		target := p.accept()
-		target.send("HTTP/1.1 " + status + "\r\n" + line + "Content-Length: 6\r\n\r\nreason")
+		// It closes: a kept connection would bring it the request of another case.
+		target.send("HTTP/1.1 " + status + "\r\n" + line + "Content-Length: 6\r\nConnection: close\r\n\r\nreason")
+		_ = target.Close()
 		head := client.response()
 		if !strings.HasPrefix(head, "HTTP/1.1 "+status+"\r\n") {
 			failf("client got %q, want %d", firstLine(head), code)

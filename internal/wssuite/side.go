@@ -172,7 +172,7 @@ func lacks(head string, words ...string) {
 	_, fields, _ := strings.Cut(head, "\r\n")
 	for _, word := range words {
 		if strings.Contains(strings.ToLower("\r\n"+fields), word) {
-			failf("the target was shown %q: %q", word, head)
+			failf("the target was shown %q", word)
 		}
 	}
 }

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"upfront/internal/wssuite"
+)
+
+// The limits that every proxy gets, short so that the cases about them are.
+const (
+	webSocketIdle   = time.Second
+	webSocketTunnel = 4 * time.Second
+)
+
+// verdicts of the cases by name, for one proxy.
+type verdicts map[string]error
+
+// webSockets runs the WebSocket suite against each proxy, and writes a table of its
+// own: what it finds are no figures.
+func (r *run) webSockets() error {
+	suite, err := wssuite.New()
+	if err != nil {
+		return err
+	}
+	defer suite.Close()
+	var names []string
+	all := make([]verdicts, len(r.proxies))
+	for i, p := range r.proxies {
+		cmd, proxy, err := r.startForWebSockets(p, suite.Target())
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		names = append(names, p.name)
+		all[i] = make(verdicts)
+		for _, result := range suite.RunAll(proxy, 8) {
+			all[i][result.Case.Name] = result.Err
+		}
+		stop(cmd)
+	}
+	table := webSocketTable(names, all)
+	fmt.Print(table)
+	if err := os.MkdirAll(r.out, 0o755); err != nil {
+		return err
+	}
+	name := time.Now().UTC().Format("2006-01-02-150405") + "-websocket.md"
+	return os.WriteFile(filepath.Join(r.out, name), []byte(table), 0o644)
+}
+
+func webSocketTable(names []string, all []verdicts) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, each proxy with %v for idle clients and %v for silent tunnels\n\n", machine(), webSocketIdle, webSocketTunnel)
+	fmt.Fprintf(&b, "| case | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	passed, judged := make([]int, len(names)), make([]int, len(names))
+	for _, c := range wssuite.Cases() {
+		fmt.Fprintf(&b, "| %s |", c.Name)
+		for i := range names {
+			err, ran := all[i][c.Name]
+			switch {
+			case !ran:
+				b.WriteString(" – |")
+				continue
+			case err == nil:
+				passed[i]++
+				b.WriteString(" pass |")
+			default:
+				fmt.Fprintf(&b, " %s |", cell(err))
+			}
+			judged[i]++
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| **passed** |")
+	for i := range names {
+		fmt.Fprintf(&b, " **%d of %d** |", passed[i], judged[i])
+	}
+	b.WriteString("\n")
+	return b.String()
+}
+
+// cell is what was seen, for a cell of a table.
+func cell(err error) string {
+	text := strings.NewReplacer("|", "\\|", "\n", " ").Replace(err.Error())
+	if runes := []rune(text); len(runes) > 120 {
+		text = string(runes[:120]) + "…"
+	}
+	return text
+}
+
+// startForWebSockets starts a proxy as its manual says it should be for WebSockets.
+func (r *run) startForWebSockets(p proxy, target string) (*exec.Cmd, wssuite.Proxy, error) {
+	proxy := wssuite.Proxy{Address: freeAddress(), Idle: webSocketIdle, Tunnel: webSocketTunnel}
+	var cmd *exec.Cmd
+	var err error
+	switch p.name {
+	case "nginx":
+		cmd, err = r.nginxForWebSockets(p.path, proxy.Address, target)
+	case "haproxy":
+		cmd, err = r.haproxyForWebSockets(p.path, proxy.Address, target)
+	default:
+		cmd, err = r.upfrontForWebSockets(p.path, proxy.Address)
+	}
+	if err != nil {
+		return nil, proxy, err
+	}
+	if err := start(cmd, proxy.Address); err != nil {
+		return nil, proxy, err
+	}
+	if p.name != "upfront" {
+		return cmd, proxy, nil
+	}
+	proxyctl := filepath.Join(filepath.Dir(p.path), "proxyctl")
+	proxy.Control = func(args ...string) error {
+		out, err := exec.Command(proxyctl, slices.Concat([]string{"--socket", socketOf(cmd)}, args)...).CombinedOutput()
+		if err != nil {
+			return errors.New(strings.TrimSpace(string(out)))
+		}
+		return nil
+	}
+	if err := proxy.Control("deploy", "suite", "--target", target); err != nil {
+		stop(cmd)
+		return nil, proxy, err
+	}
+	return cmd, proxy, nil
+}
+
+func (r *run) upfrontForWebSockets(path, listen string) (*exec.Cmd, error) {
+	conf := filepath.Join(r.dir, "websocket.yml")
+	text := fmt.Sprintf("limits: {idle_timeout: %v, tunnel_timeout: %v}\nservices: {}\n", webSocketIdle, webSocketTunnel)
+	socket := filepath.Join(r.dir, "websocket.sock")
+	return pinned(proxyCore, path, "--config", conf, "--http", listen, "--socket", socket, "--state", socket+".state",
+		"--access-log", "off", "--log-level", "error"), os.WriteFile(conf, []byte(text), 0o600)
+}
+
+// nginxForWebSockets is nginx with the map of its manual, and without its own buffers
+// for requests, so that a client that sends early is not held against it.
+func (r *run) nginxForWebSockets(path, listen, target string) (*exec.Cmd, error) {
+	dir := r.dir
+	conf := filepath.Join(dir, "nginx-websocket.conf")
+	text := fmt.Sprintf(`daemon off; master_process off; worker_processes 1; error_log /dev/null; pid %s/nginx.pid;
+events { worker_connections 30000; }
+http {
+  access_log off; keepalive_timeout %ds; client_body_temp_path %s/body; proxy_temp_path %s/proxy;
+  fastcgi_temp_path %s/f; uwsgi_temp_path %s/u; scgi_temp_path %s/s;
+  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
+  upstream app { server %s; }
+  server { listen %s backlog=4096;
+    location / { proxy_pass http://app; proxy_http_version 1.1;
+      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+      proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_read_timeout %ds; proxy_buffering off; } } }
+`, dir, int(webSocketIdle.Seconds()), dir, dir, dir, dir, dir, target, listen, int(webSocketTunnel.Seconds()))
+	return pinned(proxyCore, path, "-c", conf, "-e", "/dev/null"), os.WriteFile(conf, []byte(text), 0o600)
+}
+
+func (r *run) haproxyForWebSockets(path, listen, target string) (*exec.Cmd, error) {
+	conf := filepath.Join(r.dir, "haproxy-websocket.cfg")
+	text := fmt.Sprintf(`global
+  nbthread 1
+  maxconn 6000
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 30s
+  timeout http-request 10s
+  timeout http-keep-alive %v
+  timeout server 30s
+  timeout tunnel %v
+  option forwardfor
+frontend f
+  bind %s
+  default_backend b
+backend b
+  server s %s
+`, webSocketIdle, webSocketTunnel, listen, target)
+	return pinned(proxyCore, path, "-db", "-f", conf), os.WriteFile(conf, []byte(text), 0o600)
+}
