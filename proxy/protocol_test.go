@@ -95,6 +95,34 @@ func TestServer_refusesASwitchToAnotherProtocolThanWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestServer_passesOnWhatA426Offers(t *testing.T) {
+	for _, c := range []struct {
+		status, offered string
+		kept            bool
+	}{
+		{"426 Upgrade Required", "websocket", true},
+		{"426 Upgrade Required", "tcp", true},
+		{"426 Upgrade Required", "h2c", false},
+		{"426 Upgrade Required", "websocket, h2c", false},
+		{"200 OK", "websocket", false}, // hop-by-hop: not an offer of ours
+	} {
+		t.Run(c.status+" "+c.offered, func(t *testing.T) {
+			r := tcpRig(t, func(_ string, conn net.Conn, _ *bufio.Reader) {
+				_, _ = io.WriteString(conn, "HTTP/1.1 "+c.status+"\r\nConnection: Upgrade\r\nUpgrade: "+c.offered+"\r\nContent-Length: 0\r\n\r\n")
+			})
+			w := r.wire()
+			w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			head := w.head()
+			if got := strings.Contains(head, "Connection: Upgrade\r\nUpgrade: "+c.offered+"\r\n"); got != c.kept {
+				t.Errorf("got %q, want the offer: %v", head, c.kept)
+			}
+			if !c.kept && strings.Contains(head, "Upgrade:") {
+				t.Errorf("got %q", head)
+			}
+		})
+	}
+}
+
 func TestTunnel_ofAnotherProtocolEndsAtADrainWithoutAWord(t *testing.T) {
 	target := make(chan error, 1)
 	r := tcpRig(t, func(_ string, c net.Conn, r *bufio.Reader) {

@@ -140,6 +140,9 @@ func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	if chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
+	if protocol := x.offered(); protocol != "" { // RFC 9110 §15.5.22: a 426 has to say to what
+		b = appendUpgrade(b, protocol)
+	}
 	return x.appendConnection(b, req)
 }
 

@@ -87,8 +87,24 @@ func (x *exchange) protocol() string {
 	if req.Upgrade == nil {
 		return ""
 	}
-	for _, protocol := range x.settings.Upgrades {
-		if req.AsksFor(protocol) {
+	return first(x.settings.Upgrades, req.AsksFor)
+}
+
+// offered is what a 426 wants the client to switch to, if it may; else "".
+func (x *exchange) offered() string {
+	res := &x.c.res
+	if res.Status != 426 {
+		return ""
+	}
+	if res.Offers(webSocket) {
+		return webSocket
+	}
+	return first(x.settings.Upgrades, res.Offers)
+}
+
+func first(protocols []string, fits func(string) bool) string {
+	for _, protocol := range protocols {
+		if fits(protocol) {
 			return protocol
 		}
 	}

@@ -20,11 +20,12 @@ type tunnel struct {
 	idle   time.Duration // how long both sides may be silent
 	stall  time.Duration // how long a side may take nothing of what it is sent
 
-	moved  atomic.Int64  // Unix nanoseconds of the last byte, in either direction
+	began  time.Time     // what moved and endBy count from: the clock on the wall may jump
+	moved  atomic.Int64  // nanoseconds; when the last byte moved, in either direction
 	half   atomic.Bool   // one side is done; the other may still send
 	ending atomic.Bool   // a drain wants it to end
 	ended  chan struct{} // closed when ending is set
-	endBy  atomic.Int64  // Unix nanoseconds; when the frame that is under way then must have ended
+	endBy  atomic.Int64  // nanoseconds; when the frame that is under way then must have ended
 	over   atomic.Bool   // what either side sends has no reader any more
 
 	frames frames // of what the target sends; owner: toClient
@@ -64,7 +65,7 @@ func (x *exchange) switchProtocols() *Error {
 	t := &tunnel{
 		client: &c.socket, target: x.conn, framed: protocol == webSocket,
 		idle: x.settings.TunnelTimeout, stall: x.settings.BodyTimeout,
-		ended: make(chan struct{}), early: c.buffered(), down: &x.down,
+		began: time.Now(), ended: make(chan struct{}), early: c.buffered(), down: &x.down,
 	}
 	t.up.init(&c.socket)
 	c.read = c.have
@@ -89,7 +90,7 @@ func (x *exchange) switchProtocols() *Error {
 func (t *tunnel) run(s *Server) {
 	t.client.keepAlive(stillThere)
 	t.target.keepAlive(stillThere)
-	t.moved.Store(time.Now().UnixNano())
+	t.noteMove()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -213,7 +214,7 @@ func (t *tunnel) follow(b []byte) []byte {
 // end makes the tunnel end between two frames; it does not wait. It is called once.
 func (t *tunnel) end() {
 	by := time.Now().Add(goodbye)
-	t.endBy.Store(by.UnixNano())
+	t.endBy.Store(int64(by.Sub(t.began)))
 	t.ending.Store(true)
 	close(t.ended)
 	// Wakes toClient, which may also wait for a client that takes nothing.
@@ -260,7 +261,7 @@ func (t *tunnel) write(s *socket, b []byte) error {
 		}
 		n, err := s.Write(b)
 		if n > 0 {
-			t.moved.Store(time.Now().UnixNano())
+			t.noteMove()
 		}
 		if err == nil || n == 0 || !timedOut(err) || t.ending.Load() {
 			return err
@@ -283,12 +284,12 @@ func (t *tunnel) read(r *bodyReader, s *socket) error {
 			return os.ErrDeadlineExceeded
 		}
 		err := r.more()
-		late := r == t.down && t.ending.Load() && time.Now().UnixNano() >= t.endBy.Load()
+		late := r == t.down && t.ending.Load() && t.untilEnd() <= 0
 		switch {
 		case late && !t.mayEnd():
 			return os.ErrDeadlineExceeded
 		case err == nil:
-			t.moved.Store(time.Now().UnixNano())
+			t.noteMove()
 			return nil
 		case !timedOut(err) || t.over.Load():
 			return err
@@ -307,7 +308,7 @@ func (t *tunnel) read(r *bodyReader, s *socket) error {
 // arm sets the deadline of the next read.
 func (t *tunnel) arm(r *bodyReader, s *socket) {
 	if r == t.down && t.ending.Load() {
-		s.armRead(time.Now(), max(time.Until(time.Unix(0, t.endBy.Load())), time.Millisecond))
+		s.armRead(time.Now(), max(t.untilEnd(), time.Millisecond))
 		return
 	}
 	patience := t.patience()
@@ -325,4 +326,14 @@ func (t *tunnel) patience() time.Duration {
 	return t.idle
 }
 
-func (t *tunnel) silence() time.Duration { return time.Since(time.Unix(0, t.moved.Load())) }
+func (t *tunnel) noteMove() { t.moved.Store(int64(time.Since(t.began))) }
+
+// silence is how long nothing has moved.
+func (t *tunnel) silence() time.Duration {
+	return time.Since(t.began) - time.Duration(t.moved.Load())
+}
+
+// untilEnd is how long the frame may still take at which the tunnel is to end.
+func (t *tunnel) untilEnd() time.Duration {
+	return time.Duration(t.endBy.Load()) - time.Since(t.began)
+}

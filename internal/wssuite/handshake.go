@@ -97,6 +97,14 @@ var handshakes = []Case{
 	{Name: "refusal: 400 with a body reaches the client", run: refusal("400 Bad Request", 400, "")},
 	{Name: "refusal: 403 with a body reaches the client", run: refusal("403 Forbidden", 403, "")},
 	{Name: "refusal: 426 says the version to the client", run: refusal("426 Upgrade Required", 426, "Sec-WebSocket-Version: 13, 8\r\n")},
+	{Name: "refusal: 426 says the protocol to the client", run: func(p *pair) {
+		client := p.dial()
+		client.send(p.request("GET "+p.path+" HTTP/1.1", ""))
+		target := p.accept()
+		target.send("HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nContent-Length: 0\r\n\r\n")
+		_ = target.Close()
+		hasAnyCase(client.response(), "Upgrade: websocket\r\n") // RFC 9110 §15.5.22
+	}},
 	{Name: "refusal: a redirect reaches the client", run: refusal("302 Found", 302, "Location: /login\r\n")},
 	{Name: "refusal: 200 instead of a switch is an answer, and the connection goes on", run: func(p *pair) {
 		client := p.dial()

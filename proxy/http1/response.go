@@ -145,11 +145,14 @@ func (r *Response) MayFollow(toHead bool) bool {
 // 101 is not: it ends HTTP on the connection.
 func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
 
+// Offers reports whether the response names this protocol, and no other, to switch
+// to.
+func (r *Response) Offers(protocol string) bool { return sameProtocol(r.upgrades.one(), protocol) }
+
 // SwitchesTo reports whether the response switches to this protocol and no other
 // (RFC 9110 §7.8). There is no such response in HTTP/1.0.
 func (r *Response) SwitchesTo(protocol string) bool {
-	return r.Status == 101 && r.Minor > 0 && r.connection&optUpgrade != 0 &&
-		sameProtocol(r.upgrades.one(), protocol)
+	return r.Status == 101 && r.Minor > 0 && r.connection&optUpgrade != 0 && r.Offers(protocol)
 }
 
 // KeepAlive reports whether the target lets the connection persist (RFC 9112
