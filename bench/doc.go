@@ -9,6 +9,7 @@
 //
 //	go run ./bench                          # get, idle and switch, with the peers found
 //	go run ./bench --scenario get --rounds 9
+//	go run ./bench --scenario websocket     # which cases of the WebSocket suite each proxy passes
 //	go run ./bench --peer nginx=/opt/nginx/sbin/nginx
 //
 // It needs the programs in bin/ (make build), listens and sends on loopback only,

@@ -105,20 +105,25 @@ func backpressure(from, to *side) {
 	together(func() { from.send(all[sent:]) }, func() { to.want(all) })
 }
 
-// flood sends until that fails.
-func flood(s *side) error {
+// flooding sends frames until that fails, which closes ended.
+func flooding(s *side) (ended chan struct{}) {
+	ended = make(chan struct{})
 	b := s.by(opBinary, payload(60_000))
-	for {
-		if _, err := io.WriteString(s, b); err != nil {
-			return err
+	go func() {
+		defer close(ended)
+		for {
+			if _, err := io.WriteString(s, b); err != nil {
+				return
+			}
 		}
-	}
+	}()
+	return ended
 }
 
 // wait waits for the end of a flood.
-func wait(sent <-chan error, limit time.Duration, otherwise string) {
+func wait(ended <-chan struct{}, limit time.Duration, otherwise string) {
 	select {
-	case <-sent:
+	case <-ended:
 	case <-time.After(limit):
 		failf("%s", otherwise)
 	}

@@ -117,19 +117,17 @@ var ends = []Case{
 	}},
 	{Name: "end: reset of the client while the target sends without rest", run: func(p *pair) {
 		client, target := p.open()
-		sent := make(chan error, 1)
-		go func() { sent <- flood(target) }()
+		ended := flooding(target)
 		client.want(unmasked(opBinary, payload(60_000)))
 		client.reset()
-		wait(sent, p.soon(), "target sent on for longer than a second")
+		wait(ended, p.soon(), "target sent on for longer than a second")
 	}},
 	{Name: "end: reset of the target while the client sends without rest", run: func(p *pair) {
 		client, target := p.open()
-		sent := make(chan error, 1)
-		go func() { sent <- flood(client) }()
+		ended := flooding(client)
 		target.want(masked(opBinary, payload(60_000)))
 		target.reset()
-		wait(sent, p.soon(), "client sent on for longer than a second")
+		wait(ended, p.soon(), "client sent on for longer than a second")
 	}},
 	{Name: "end: last words of a target that resets are not lost", run: func(p *pair) {
 		client, target := p.open()

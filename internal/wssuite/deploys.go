@@ -40,7 +40,7 @@ var deploys = []Case{
 	{Name: "deploy: between two frames of a stream without rest", needs: control, run: func(p *pair) {
 		s := p.newService()
 		client, target := s.open(s.old)
-		go func() { _ = flood(target) }()
+		flooding(target)
 		done := s.replace("300ms")
 		one := unmasked(opBinary, payload(60_000))
 		for {

@@ -131,7 +131,7 @@ func (s *side) answered() (status int, body string) {
 		failf("%s got no response: %v", s.name, plain(err))
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode == 101 {
+	if res.StatusCode == http.StatusSwitchingProtocols {
 		return 101, ""
 	}
 	b, err := io.ReadAll(res.Body)

@@ -55,6 +55,7 @@ func (c Case) Fits(p Proxy) bool {
 		return p.Tunnel > 0
 	case control:
 		return p.Control != nil
+	case anything:
 	}
 	return true
 }
