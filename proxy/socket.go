@@ -138,9 +138,19 @@ func (s *socket) reset() {
 	_ = s.Close()
 }
 
-// keepAlive has the system ask whether a silent peer is still there.
-func (s *socket) keepAlive(config net.KeepAliveConfig) {
-	if tcp, ok := s.Conn.(*net.TCPConn); ok {
-		_ = tcp.SetKeepAliveConfig(config)
+// stillThere is how the system asks a silent peer whether it is there.
+var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
+
+// noticeDeath has a connection end about a minute after the peer's machine is gone,
+// be it silent or talked to. A peer that takes nothing has patience of time at least;
+// a negative one is for ever.
+func (s *socket) noticeDeath(patience time.Duration) {
+	tcp, ok := s.Conn.(*net.TCPConn)
+	if !ok {
+		return
+	}
+	_ = tcp.SetKeepAliveConfig(stillThere)
+	if s.raw != nil && patience >= 0 {
+		_ = s.raw.Control(func(fd uintptr) { setUserTimeout(fd, max(patience, time.Minute)) })
 	}
 }

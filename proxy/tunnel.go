@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"io"
-	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -44,10 +43,6 @@ const (
 	goodbye = time.Second
 )
 
-// stillThere has the system ask a silent peer whether it is there: a machine that
-// is gone ends a tunnel after a minute, though it may be silent for an hour.
-var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
-
 // switchProtocols passes a 101 on and becomes the tunnel (RFC 9110 §7.8).
 func (x *exchange) switchProtocols() *Error {
 	c, res := x.c, &x.c.res
@@ -88,8 +83,8 @@ func (x *exchange) switchProtocols() *Error {
 
 // run moves bytes until the tunnel is over.
 func (t *tunnel) run(s *Server) {
-	t.client.keepAlive(stillThere)
-	t.target.keepAlive(stillThere)
+	t.client.noticeDeath(t.stall)
+	t.target.noticeDeath(t.stall)
 	t.noteMove()
 	done := make(chan struct{})
 	go func() {

@@ -23,7 +23,7 @@ func options(t *testing.T, s *socket, level int, names ...int) (values []int) {
 	return values
 }
 
-func TestTunnel_asksBothSidesWhetherTheyAreThere(t *testing.T) {
+func TestTunnel_noticesThatAMachineIsGone(t *testing.T) {
 	r := newRig(t, Settings{}, newService(tunnelled(t, "x", echo).addr))
 	w := r.upgrade("")
 	w.exactly("x")
@@ -37,6 +37,9 @@ func TestTunnel_asksBothSidesWhetherTheyAreThere(t *testing.T) {
 			got := options(t, s, syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, syscall.TCP_KEEPINTVL, syscall.TCP_KEEPCNT)
 			if got[0] != 30 || got[1] != 10 || got[2] != 3 {
 				t.Errorf("%s: got idle, interval, count %v", side, got)
+			}
+			if got := options(t, s, syscall.IPPROTO_TCP, tcpUserTimeout); got[0] != 60_000 {
+				t.Errorf("%s: got a user timeout of %d ms", side, got[0])
 			}
 		}
 	}
