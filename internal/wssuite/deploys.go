@@ -13,7 +13,7 @@ var deploys = []Case{
 	{Name: "deploy: 1001 after the grace, and the answer goes on", needs: control, run: func(p *pair) {
 		s := p.newService()
 		client, target := s.open(s.old)
-		done := s.replace("1s")
+		done := s.replace("2s")
 		for range 3 {
 			client.isOpen(150 * time.Millisecond)
 			client.pass(target, masked(opText, "within the grace"))
