@@ -13,12 +13,6 @@ import (
 	"upfront/internal/wssuite"
 )
 
-// The limits that every proxy gets, short so that the cases about them are.
-const (
-	webSocketIdle   = time.Second
-	webSocketTunnel = 4 * time.Second
-)
-
 // verdicts of the cases by name, for one proxy.
 type verdicts map[string]error
 
@@ -33,16 +27,17 @@ func (r *run) webSockets() error {
 	var names []string
 	all := make([]verdicts, len(r.proxies))
 	for i, p := range r.proxies {
-		cmd, proxy, err := r.startForWebSockets(p, suite.Target())
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		names, all[i] = append(names, p.name), make(verdicts)
+		for _, limits := range []wssuite.Limits{{}, wssuite.Short} {
+			cmd, proxy, err := r.startForWebSockets(p, suite.Target(), limits)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			for _, result := range suite.RunAll(proxy, 8) {
+				all[i][result.Case.Name] = result.Err
+			}
+			stop(cmd)
 		}
-		names = append(names, p.name)
-		all[i] = make(verdicts)
-		for _, result := range suite.RunAll(proxy, 8) {
-			all[i][result.Case.Name] = result.Err
-		}
-		stop(cmd)
 	}
 	table := webSocketTable(names, all)
 	fmt.Print(table)
@@ -55,7 +50,8 @@ func (r *run) webSockets() error {
 
 func webSocketTable(names []string, all []verdicts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, each proxy with %v for idle clients and %v for silent tunnels\n\n", machine(), webSocketIdle, webSocketTunnel)
+	fmt.Fprintf(&b, "%s; for the cases of silence, each proxy with %v for idle clients and %v for silent tunnels, else 1 h\n\n",
+		machine(), wssuite.Short.Idle, wssuite.Short.Tunnel)
 	fmt.Fprintf(&b, "| case | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
 	passed, judged := make([]int, len(names)), make([]int, len(names))
 	for _, c := range wssuite.Cases() {
@@ -94,17 +90,20 @@ func cell(err error) string {
 }
 
 // startForWebSockets starts a proxy as its manual says it should be for WebSockets.
-func (r *run) startForWebSockets(p proxy, target string) (*exec.Cmd, wssuite.Proxy, error) {
-	proxy := wssuite.Proxy{Address: freeAddress(), Idle: webSocketIdle, Tunnel: webSocketTunnel}
+func (r *run) startForWebSockets(p proxy, target string, limits wssuite.Limits) (*exec.Cmd, wssuite.Proxy, error) {
+	proxy := wssuite.Proxy{Address: freeAddress(), Limits: limits}
+	if limits == (wssuite.Limits{}) {
+		limits = wssuite.Limits{Idle: time.Minute, Tunnel: time.Hour}
+	}
 	var cmd *exec.Cmd
 	var err error
 	switch p.name {
 	case "nginx":
-		cmd, err = r.nginxForWebSockets(p.path, proxy.Address, target)
+		cmd, err = r.nginxForWebSockets(p.path, proxy.Address, target, limits)
 	case "haproxy":
-		cmd, err = r.haproxyForWebSockets(p.path, proxy.Address, target)
+		cmd, err = r.haproxyForWebSockets(p.path, proxy.Address, target, limits)
 	default:
-		cmd, err = r.upfrontForWebSockets(p.path, proxy.Address)
+		cmd, err = r.upfrontForWebSockets(p.path, proxy.Address, limits)
 	}
 	if err != nil {
 		return nil, proxy, err
@@ -130,17 +129,17 @@ func (r *run) startForWebSockets(p proxy, target string) (*exec.Cmd, wssuite.Pro
 	return cmd, proxy, nil
 }
 
-func (r *run) upfrontForWebSockets(path, listen string) (*exec.Cmd, error) {
+func (r *run) upfrontForWebSockets(path, listen string, limits wssuite.Limits) (*exec.Cmd, error) {
 	conf := filepath.Join(r.dir, "websocket.yml")
-	text := fmt.Sprintf("limits: {idle_timeout: %v, tunnel_timeout: %v}\nservices: {}\n", webSocketIdle, webSocketTunnel)
-	socket := filepath.Join(r.dir, "websocket.sock")
+	text := fmt.Sprintf("limits: {idle_timeout: %v, tunnel_timeout: %v}\nservices: {}\n", limits.Idle, limits.Tunnel)
+	socket := filepath.Join(r.dir, fmt.Sprintf("websocket-%d.sock", limits.Tunnel))
 	return pinned(proxyCore, path, "--config", conf, "--http", listen, "--socket", socket, "--state", socket+".state",
 		"--access-log", "off", "--log-level", "error"), os.WriteFile(conf, []byte(text), 0o600)
 }
 
 // nginxForWebSockets is nginx with the map of its manual, and without its own buffers
 // for requests, so that a client that sends early is not held against it.
-func (r *run) nginxForWebSockets(path, listen, target string) (*exec.Cmd, error) {
+func (r *run) nginxForWebSockets(path, listen, target string, limits wssuite.Limits) (*exec.Cmd, error) {
 	dir := r.dir
 	conf := filepath.Join(dir, "nginx-websocket.conf")
 	text := fmt.Sprintf(`daemon off; master_process off; worker_processes 1; error_log /dev/null; pid %s/nginx.pid;
@@ -155,11 +154,11 @@ http {
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
       proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
       proxy_read_timeout %ds; proxy_buffering off; } } }
-`, dir, int(webSocketIdle.Seconds()), dir, dir, dir, dir, dir, target, listen, int(webSocketTunnel.Seconds()))
+`, dir, int(limits.Idle.Seconds()), dir, dir, dir, dir, dir, target, listen, int(limits.Tunnel.Seconds()))
 	return pinned(proxyCore, path, "-c", conf, "-e", "/dev/null"), os.WriteFile(conf, []byte(text), 0o600)
 }
 
-func (r *run) haproxyForWebSockets(path, listen, target string) (*exec.Cmd, error) {
+func (r *run) haproxyForWebSockets(path, listen, target string, limits wssuite.Limits) (*exec.Cmd, error) {
 	conf := filepath.Join(r.dir, "haproxy-websocket.cfg")
 	text := fmt.Sprintf(`global
   nbthread 1
@@ -169,15 +168,15 @@ defaults
   timeout connect 2s
   timeout client 30s
   timeout http-request 10s
-  timeout http-keep-alive %v
+  timeout http-keep-alive %d
   timeout server 30s
-  timeout tunnel %v
+  timeout tunnel %d
   option forwardfor
 frontend f
   bind %s
   default_backend b
 backend b
   server s %s
-`, webSocketIdle, webSocketTunnel, listen, target)
+`, limits.Idle.Milliseconds(), limits.Tunnel.Milliseconds(), listen, target)
 	return pinned(proxyCore, path, "-db", "-f", conf), os.WriteFile(conf, []byte(text), 0o600)
 }

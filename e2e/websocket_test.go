@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -22,12 +23,19 @@ func TestWebSocket_suite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Short limits, so that the cases about them are.
-	p := startProxy(t, proxyOptions{config: configOf(t, "limits: {idle_timeout: 1s, tunnel_timeout: 4s}\nservices: {}\n")})
-	t.Cleanup(suite.Close)
+	t.Run("as it is", func(t *testing.T) { runSuite(t, suite, wssuite.Limits{}, "services: {}\n") })
+	t.Run("with short limits", func(t *testing.T) {
+		limits := fmt.Sprintf("limits: {idle_timeout: %v, tunnel_timeout: %v}\nservices: {}\n", wssuite.Short.Idle, wssuite.Short.Tunnel)
+		runSuite(t, suite, wssuite.Short, limits)
+	})
+	suite.Close()
+}
+
+func runSuite(t *testing.T, suite *wssuite.Suite, limits wssuite.Limits, config string) {
+	p := startProxy(t, proxyOptions{config: configOf(t, config)})
 	p.do(t, "deploy", "suite", "--target", suite.Target())
 	proxy := wssuite.Proxy{
-		Address: p.address, Slack: int(slack(time.Second) / time.Second), Idle: time.Second, Tunnel: 4 * time.Second,
+		Address: p.address, Slack: int(slack(time.Second) / time.Second), Limits: limits,
 		Control: func(args ...string) error {
 			if status, _, stderr := p.ctl(t, args...); status != 0 {
 				return errors.New("proxyctl " + strings.Join(args, " ") + ": " + stderr)

@@ -133,24 +133,24 @@ func inTime(d time.Duration) time.Time { return time.Now().Add(d) }
 
 // silence is about time.
 var silence = []Case{
-	{Name: "silence: longer than a client may idle without a request", needs: idleLimit, run: func(p *pair) {
+	{Name: "silence: longer than a client may idle without a request", needs: shortLimits, run: func(p *pair) {
 		client, target := p.open()
-		client.isOpen(2 * p.proxy.Idle)
+		client.isOpen(2 * p.proxy.Limits.Idle)
 		client.pass(target, masked(opText, "still here"))
 		target.pass(client, unmasked(opText, "so am I"))
 	}},
-	{Name: "silence: of the client while the target talks", needs: tunnelLimit, run: func(p *pair) {
+	{Name: "silence: of the client while the target talks", needs: shortLimits, run: func(p *pair) {
 		client, target := p.open()
 		talk(p, target, client)
 	}},
-	{Name: "silence: of the target while the client talks", needs: tunnelLimit, run: func(p *pair) {
+	{Name: "silence: of the target while the client talks", needs: shortLimits, run: func(p *pair) {
 		client, target := p.open()
 		talk(p, client, target)
 	}},
-	{Name: "silence: of both ends the tunnel at its limit", needs: tunnelLimit, run: func(p *pair) {
+	{Name: "silence: of both ends the tunnel at its limit", needs: shortLimits, run: func(p *pair) {
 		client, target := p.open()
-		client.isOpen(p.proxy.Tunnel / 2)
-		client.isGone(3 * p.proxy.Tunnel)
+		client.isOpen(p.proxy.Limits.Tunnel / 2)
+		client.isGone(3 * p.proxy.Limits.Tunnel)
 		target.isGone(p.soon())
 	}},
 }
@@ -158,7 +158,7 @@ var silence = []Case{
 // talk has one side talk for twice as long as both may be silent.
 func talk(p *pair, from, to *side) {
 	for range 8 {
-		to.isOpen(p.proxy.Tunnel / 4)
+		to.isOpen(p.proxy.Limits.Tunnel / 4)
 		from.pass(to, from.by(opText, "talk"))
 	}
 }

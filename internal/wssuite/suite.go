@@ -18,14 +18,20 @@ type Proxy struct {
 	Address string
 	// Slack is what bounds on time are multiplied with. Zero is 1.
 	Slack int
-	// Idle is how long the proxy keeps a client's connection without a request, and
-	// Tunnel how long a tunnel in which nothing moves. Where one is zero, the cases
-	// about it are left out.
-	Idle, Tunnel time.Duration
+	// Limits are short, for the cases about them. Zero leaves those out, and the limits
+	// may be what they want: short ones are in the way of all other cases.
+	Limits Limits
 	// Control runs a command of proxyctl. Nil is another proxy than Upfront: the
 	// cases about deploys are left out.
 	Control func(args ...string) error
 }
+
+// Limits of a proxy: how long it keeps a client's connection without a request, and
+// a tunnel in which nothing moves.
+type Limits struct{ Idle, Tunnel time.Duration }
+
+// Short are limits that a machine under load still keeps apart.
+var Short = Limits{Idle: time.Second, Tunnel: 4 * time.Second}
 
 // Case is one thing that a proxy must do.
 type Case struct {
@@ -41,23 +47,21 @@ type need uint8
 
 const (
 	anything need = iota
-	idleLimit
-	tunnelLimit
+	shortLimits
 	control
 )
 
 // Fits reports whether the case makes sense for the proxy.
 func (c Case) Fits(p Proxy) bool {
+	short := p.Limits != Limits{}
 	switch c.needs {
-	case idleLimit:
-		return p.Idle > 0
-	case tunnelLimit:
-		return p.Tunnel > 0
+	case shortLimits:
+		return short
 	case control:
-		return p.Control != nil
-	case anything:
+		return p.Control != nil && !short
+	default:
+		return !short
 	}
-	return true
 }
 
 // Cases returns all cases.
