@@ -14,6 +14,7 @@ type head struct {
 	buf    []byte // the caller's; offsets point into it
 	fields []Field
 	next   int // start of the line to scan next
+	looked int // b[next:looked] has no LF
 
 	contentLength int64 // -1 when there is none
 	chunked       bool
@@ -32,7 +33,7 @@ const (
 )
 
 func (h *head) reset() {
-	h.buf, h.fields, h.next = nil, h.fields[:0], 0
+	h.buf, h.fields, h.next, h.looked = nil, h.fields[:0], 0, 0
 	h.contentLength, h.chunked, h.codings, h.unknownCoding = -1, false, 0, false
 	h.connection, h.options = 0, 0
 }
@@ -74,13 +75,25 @@ func (h *head) AppendKept(dst []byte, keep *[32]bool) []byte {
 	return append(dst, h.buf[from:to]...)
 }
 
+// lineEnd returns where the LF of the next line stands behind h.next, -1 if it has
+// not arrived. A line that comes byte by byte is searched once, however long.
+func (h *head) lineEnd(b []byte) int {
+	from := max(h.next, h.looked)
+	n := bytes.IndexByte(b[from:], '\n')
+	if n < 0 {
+		h.looked = len(b)
+		return -1
+	}
+	return from - h.next + n
+}
+
 // scanFields scans lines from h.next on until the empty line. It reports
 // whether the head is complete.
 func (h *head) scanFields(b []byte, lim Limits) (bool, *Error) {
 	h.buf = b
 	for {
+		n := h.lineEnd(b)
 		line := b[h.next:]
-		n := bytes.IndexByte(line, '\n')
 		if n < 0 {
 			if len(b) >= lim.Bytes {
 				return false, ErrHeadTooLarge

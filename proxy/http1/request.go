@@ -75,8 +75,8 @@ func (r *Request) Scan(b []byte, lim Limits) (bool, *Error) {
 
 // scanLine scans the request line, or skips an empty line before it.
 func (r *Request) scanLine(b []byte, lim Limits) (bool, *Error) {
+	n := r.lineEnd(b)
 	line := b[r.next:]
-	n := bytes.IndexByte(line, '\n')
 	if n < 0 || r.next+n+1 > lim.Bytes {
 		line = line[:min(len(line), max(lim.Bytes-r.next, 0))]
 		if err := judgeStart(line); err != nil {

@@ -1,7 +1,5 @@
 package http1
 
-import "bytes"
-
 // Response is a response head, scanned from a buffer that it points into. The
 // zero value is ready after Reset, and is reused like a Request.
 type Response struct {
@@ -33,7 +31,7 @@ func (r *Response) Reset() {
 // an error the connection cannot be used any more.
 func (r *Response) Scan(b []byte, lim Limits) (bool, *Error) {
 	if !r.started {
-		n := bytes.IndexByte(b, '\n')
+		n := r.lineEnd(b)
 		if n < 0 || n+1 > lim.Bytes {
 			if err := judgeStatusStart(b[:min(len(b), max(lim.Bytes, 0))]); err != nil {
 				return false, err
