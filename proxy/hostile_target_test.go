@@ -83,7 +83,7 @@ func TestServer_answers502ToWhatIsNoResponse(t *testing.T) {
 		"space before the colon":  "HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
 		"no colon":                "HTTP/1.1 200 OK\r\nhello\r\n\r\n",
 		"bare CR":                 "HTTP/1.1 200 OK\r\nX: a\rb\r\nContent-Length: 0\r\n\r\n",
-		"huge head":               "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100_000) + "\r\nContent-Length: 0\r\n\r\n",
+		"huge head":               "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 300_000) + "\r\nContent-Length: 0\r\n\r\n",
 		"endless fields":          "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: 1\r\n", 5000) + "\r\n",
 		"first chunk malformed":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 		"head that breaks off":    "HTTP/1.1 200 OK\r\nContent-Len",

@@ -11,10 +11,11 @@ import (
 // The bounds of what a target may say before its response.
 const (
 	maxInterim        = 32
+	maxResponseHead   = 256 << 10
 	maxResponseFields = 500
 )
 
-var responseLimits = http1.Limits{Bytes: bodyBuffer, Fields: maxResponseFields}
+var responseLimits = http1.Limits{Bytes: maxResponseHead, Fields: maxResponseFields}
 
 // receive reads the response and passes it on as it comes.
 func (x *exchange) receive() *Error {
@@ -44,6 +45,7 @@ func (x *exchange) receive() *Error {
 // readHead reads the next response head of the target.
 func (x *exchange) readHead() *Error {
 	res := &x.c.res
+	var began time.Time // when a part of the head had come
 	for {
 		if x.down.have > 0 {
 			done, bad := res.Scan(x.down.bytes(), responseLimits)
@@ -53,8 +55,12 @@ func (x *exchange) readHead() *Error {
 			if done {
 				return nil
 			}
+			x.down.grow(maxResponseHead)
+			if began.IsZero() {
+				began = time.Now()
+			}
 		}
-		if err := x.awaitTarget(); err != nil {
+		if err := x.awaitTarget(began); err != nil {
 			return x.blame("await", err)
 		}
 	}
@@ -62,20 +68,24 @@ func (x *exchange) readHead() *Error {
 
 // awaitTarget reads what the target sends next. The target's time runs from the
 // end of the request: while the client is still uploading it has not begun, unless
-// the client waits for the target's 100.
-func (x *exchange) awaitTarget() error {
+// the client waits for the target's 100. A head that began has as much time once
+// more, for all of it: else one that trickles could hold the client for days.
+func (x *exchange) awaitTarget(began time.Time) error {
 	timeout := x.svc.TargetTimeout
 	if timeout <= 0 {
 		timeout = -1
 	}
 	now := x.now
-	if x.down.have > 0 || x.up.running {
+	switch {
+	case !began.IsZero():
+		now = began
+	case x.up.running:
 		now = time.Now()
 	}
 	for {
 		x.conn.armRead(now, timeout)
 		err := x.down.more()
-		if err == nil || !timedOut(err) || !x.up.running || x.up.asked.Load() {
+		if err == nil || !timedOut(err) || !began.IsZero() || !x.up.running || x.up.asked.Load() {
 			return err
 		}
 		now = time.Now()
@@ -203,6 +213,7 @@ func (x *exchange) relay() *Error {
 	// too late to be told from the next response.
 	keepAlive := res.KeepAlive() && !plain && !res.MayFollow(c.req.IsHead())
 	x.down.consume(res.Len())
+	res.Reset() // what it pointed into is consumed, and may have been large
 	if err := x.relayBody(&body, chunked && plain); err != nil {
 		return err
 	}
@@ -223,7 +234,10 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 			if err := x.pass(head, x.down.bytes()[:keep], wrap); err != nil {
 				return err
 			}
-			head = nil
+			if head != nil {
+				head = nil
+				x.c.shrinkOut()
+			}
 		}
 		x.down.consume(used)
 		if body.done() {

@@ -9,11 +9,12 @@ import (
 )
 
 // The sizes of the buffers. A stream holds at most one workspace and two
-// buffers, whatever its body: about 80 KB and the request head.
+// buffers, whatever its body: about 80 KB and the request head. While the head of
+// a response is read and passed on it may hold twice maxResponseHead.
 const (
 	headBuffer = 4 << 10  // of a workspace, grows to Settings.MaxHeadBytes
 	outBuffer  = 2 << 10  // of a workspace, grows with what is written at once
-	bodyBuffer = 32 << 10 // of a body, in each direction
+	bodyBuffer = 32 << 10 // of a body, in each direction; grows for the head of a response only
 )
 
 // workspace is what a connection needs only while it has a request: a
@@ -36,11 +37,18 @@ const keepHead = 16 << 10
 func (w *workspace) release() {
 	if len(w.in) > keepHead {
 		w.in = make([]byte, headBuffer)
+		w.req.Reset() // it points into the old one
 	}
+	w.shrinkOut()
+	w.res.Reset() // it may point into a large buffer
+	workspaces.Put(w)
+}
+
+// shrinkOut forgets the storage of a large head that was written.
+func (w *workspace) shrinkOut() {
 	if cap(w.out) > keepHead {
 		w.out = make([]byte, 0, outBuffer)
 	}
-	workspaces.Put(w)
 }
 
 var bodyBuffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
@@ -48,9 +56,10 @@ var bodyBuffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
 // bodyReader reads a body's bytes from a socket into a buffer that it holds only
 // while there is something in it.
 type bodyReader struct {
-	s    *socket
-	buf  *[bodyBuffer]byte
-	have int
+	s     *socket
+	buf   *[bodyBuffer]byte
+	large []byte // used instead of buf while what waits does not fit in it
+	have  int
 
 	get  func() []byte // bound once
 	drop func()
@@ -64,6 +73,9 @@ func (r *bodyReader) init(s *socket) {
 }
 
 func (r *bodyReader) space() []byte {
+	if r.large != nil {
+		return r.large[r.have:]
+	}
 	if r.buf == nil {
 		r.buf = bodyBuffers.Get().(*[bodyBuffer]byte)
 	}
@@ -80,12 +92,15 @@ func (r *bodyReader) release() {
 
 // discard forgets what waits and gives the buffer back.
 func (r *bodyReader) discard() {
-	r.have = 0
+	r.have, r.large = 0, nil
 	r.release()
 }
 
 // bytes returns what waits.
 func (r *bodyReader) bytes() []byte {
+	if r.large != nil {
+		return r.large[:r.have]
+	}
 	if r.buf == nil {
 		return nil
 	}
@@ -99,12 +114,35 @@ func (r *bodyReader) more() error {
 	return err
 }
 
-// consume forgets the first n bytes.
-func (r *bodyReader) consume(n int) {
-	if n < r.have {
-		copy(r.buf[:], r.buf[n:r.have])
+// grow makes room behind what waits, up to limit bytes in all: twice as much as
+// before, so that what comes byte by byte is copied a few times only.
+func (r *bodyReader) grow(limit int) {
+	waits := r.bytes()
+	if room := max(len(r.large), bodyBuffer); len(waits) < room || room >= limit {
+		return
 	}
-	r.have -= n
+	large := make([]byte, min(2*len(waits), limit))
+	r.have = copy(large, waits)
+	r.large = large
+	if r.buf != nil {
+		bodyBuffers.Put(r.buf)
+		r.buf = nil
+	}
+}
+
+// consume forgets the first n bytes, and a large buffer as soon as the rest fits
+// in a usual one.
+func (r *bodyReader) consume(n int) {
+	rest := r.bytes()[n:]
+	if r.large != nil && len(rest) <= bodyBuffer {
+		r.large, r.have = nil, 0
+		r.have = copy(r.space(), rest)
+		return
+	}
+	if n < r.have {
+		copy(r.bytes(), rest)
+	}
+	r.have = len(rest)
 }
 
 // maxAttempts bounds how often one exchange is sent.
