@@ -65,6 +65,7 @@ var (
 	errSwitched      = errors.New("switched protocols without being asked")
 	errSwitchedEarly = errors.New("switched protocols before the request was complete")
 	errInterimFlood  = errors.New("too many interim responses")
+	errUnasked       = errors.New("response before the request")
 	errEarlyClose    = errors.New("connection closed before a response")
 	errTruncated     = errors.New("body ended early")
 	errTooSlow       = errors.New("body came slower than limits.body_rate")

@@ -25,6 +25,7 @@ type exchange struct {
 	tried  triedTargets
 	failed *Error        // of the last attempt
 	fresh  bool          // the next attempt must not use a kept connection
+	burnt  bool          // conn must not be kept
 	place  service.Place // in the line behind a pause
 
 	id   requestID

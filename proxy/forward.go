@@ -18,15 +18,17 @@ func (x *exchange) forward() *Error {
 		return err
 	}
 	x.down.init(&x.conn.socket)
-	sendErr := x.send()
+	sent, sendErr := x.send()
 	x.place.End()
-	if sendErr != nil && timedOut(sendErr) {
+	// Nothing is an answer to what was not sent at all.
+	if sendErr != nil && (sent == 0 || timedOut(sendErr)) {
 		err := x.blame("send", sendErr)
 		x.giveUp()
 		return err
 	}
 	// A target that refuses a request early closes its connection, perhaps
 	// before all was sent; its answer is there to be read all the same.
+	x.burnt = sendErr != nil
 	err := x.receive()
 	if err != nil {
 		if sendErr != nil && !x.started && errors.Is(err.Err, errEarlyClose) {
@@ -86,17 +88,19 @@ func (x *exchange) connect(t *transport) *Error {
 
 // send writes the head and the part of the body that is at hand, and starts the
 // upload of the rest.
-func (x *exchange) send() error {
+func (x *exchange) send() (sent int, err error) {
 	c := x.c
 	c.out = x.appendRequestHead(c.out[:0])
 	x.conn.armWrite(x.now, x.settings.BodyTimeout)
-	if err := writeBoth(&x.conn.socket, &c.out, x.up.first); err != nil {
-		return err
+	sent, err = writeBoth(&x.conn.socket, &c.out, x.up.first)
+	x.conn.sent.Store(int64(sent))
+	if err != nil {
+		return sent, err
 	}
 	if !x.up.flow.done() {
 		x.up.start(x)
 	}
-	return nil
+	return sent, nil
 }
 
 // joinBelow is the size up to which two pieces are copied together rather than
@@ -104,15 +108,14 @@ func (x *exchange) send() error {
 const joinBelow = 8 << 10
 
 // writeBoth writes head and body in one system call; head's storage may grow.
-func writeBoth(s *socket, head *[]byte, body []byte) error {
+func writeBoth(s *socket, head *[]byte, body []byte) (int, error) {
 	if len(body) > joinBelow {
 		pieces := net.Buffers{*head, body}
-		_, err := pieces.WriteTo(s.Conn)
-		return err
+		n, err := pieces.WriteTo(s.Conn)
+		return int(n), err
 	}
 	*head = append(*head, body...)
-	_, err := s.Write(*head)
-	return err
+	return s.Write(*head)
 }
 
 // giveUp closes the connection to the target, if there is one.
@@ -153,6 +156,10 @@ func (x *exchange) blame(op string, err error) *Error {
 		}
 		if errors.Is(err, io.EOF) {
 			failed.Err = errEarlyClose
+		}
+		// Nothing was sent, or the target had closed before it came, and reads no more.
+		if x.conn.sent.Load() == 0 || errors.Is(err, io.EOF) && x.conn.untouched() {
+			failed.Retry = RetryAlways
 		}
 	}
 	return failed

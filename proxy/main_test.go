@@ -197,6 +197,10 @@ func newRawTarget(t *testing.T, handle func(c net.Conn, r *bufio.Reader)) *rawTa
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newRawTargetOn(t, ln, handle)
+}
+
+func newRawTargetOn(t *testing.T, ln net.Listener, handle func(c net.Conn, r *bufio.Reader)) *rawTarget {
 	target := &rawTarget{addr: ln.Addr().String()}
 	var running sync.WaitGroup
 	var mu sync.Mutex

@@ -20,6 +20,9 @@ var responseLimits = http1.Limits{Bytes: maxResponseHead, Fields: maxResponseFie
 // receive reads the response and passes it on as it comes.
 func (x *exchange) receive() *Error {
 	res := &x.c.res
+	if err := x.awaitAnswer(); err != nil {
+		return err
+	}
 	for interim := 0; ; interim++ {
 		res.Reset()
 		if err := x.readHead(); err != nil {
@@ -40,6 +43,26 @@ func (x *exchange) receive() *Error {
 		return x.switchProtocols()
 	}
 	return x.relay()
+}
+
+// awaitAnswer waits for the first bytes of an answer. What the target sent before
+// it had a byte of the request is none: on a kept connection it may be a second
+// answer to the request of another client, or the 408 of a target that stops
+// waiting (RFC 9112 §9.2). On a new one it can only be meant for us: a target that
+// refuses whoever connects.
+func (x *exchange) awaitAnswer() *Error {
+	if err := x.awaitTarget(time.Time{}); err != nil {
+		return x.blame("await", err)
+	}
+	if !x.conn.early() {
+		return nil
+	}
+	if x.conn.uses == 0 {
+		x.burnt = true
+		return nil
+	}
+	return &Error{Op: opReadResponse, Target: x.target.Address(), Source: FromTarget, Status: 502,
+		Retry: RetryIdempotent, Stale: true, Err: errUnasked}
 }
 
 // readHead reads the next response head of the target.
@@ -185,7 +208,7 @@ func (x *exchange) decideClose(status int) {
 // toClient writes to the client. An error means that nobody is left to answer.
 func (x *exchange) toClient(head, body []byte) *Error {
 	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-	err := writeBoth(&x.c.socket, &head, body)
+	_, err := writeBoth(&x.c.socket, &head, body)
 	if cap(head) > cap(x.c.out) {
 		x.c.out = head[:0] // it grew: the next response need not
 	}
@@ -307,7 +330,7 @@ func (x *exchange) awaitBody(body *flow) *Error {
 // and the request was sent whole.
 func (x *exchange) endResponse(keepAlive bool) {
 	x.up.join(x)
-	if keepAlive && x.down.have == 0 && x.up.finished() {
+	if keepAlive && !x.burnt && x.down.have == 0 && x.up.finished() {
 		x.keep()
 	} else {
 		x.giveUp()

@@ -22,6 +22,7 @@ type socket struct {
 	drop   func()
 	got    int
 	erred  error
+	waited bool             // the last readLazy found nothing at first
 	peek   func(fd uintptr) // bound once
 	silent bool
 }
@@ -43,7 +44,7 @@ func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
 	if s.raw == nil {
 		return noProgress(s.Read(get()))
 	}
-	s.get, s.drop, s.got, s.erred = get, drop, 0, nil
+	s.get, s.drop, s.got, s.erred, s.waited = get, drop, 0, nil, false
 	if err := s.raw.Read(s.look); err != nil {
 		return 0, err
 	}
@@ -64,6 +65,7 @@ func (s *socket) tryRead(fd uintptr) bool {
 		s.drop()
 	}
 	if wait {
+		s.waited = true
 		return false
 	}
 	s.got, s.erred = max(n, 0), err

@@ -16,6 +16,13 @@ type targetConn struct {
 	busy      bool      // guarded by transport.mu
 	uses      int       // exchanges before this one; owner: the exchange
 
+	// sent is how many bytes of the request were written or are about to be;
+	// written by who sends.
+	sent  atomic.Int64
+	count func(fd uintptr) // bound once
+	owed  int              // what count found; owner: the exchange
+	far   bool             // what the target sent may be under way for a while; set by dial
+
 	dead atomic.Bool // it was killed
 
 	mu     sync.Mutex
@@ -52,6 +59,27 @@ func (c *targetConn) killed() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cause
+}
+
+// untouched reports whether the target had no byte of the request yet when it
+// sent what was read last, be that bytes or its end: every segment acknowledges
+// what its sender has. False where the system does not tell.
+func (c *targetConn) untouched() bool {
+	if c.raw == nil {
+		return false
+	}
+	c.owed = 0
+	_ = c.raw.Control(c.count) // a closed connection owes nothing
+	sent := c.sent.Load()      // last: it may only have grown meanwhile
+	return sent > 0 && int64(c.owed) >= sent
+}
+
+// early reports whether what was read first came before the target had a byte of
+// the request. For a kept connection the system is asked only where that can be:
+// what a near target had sent before is there once our write returns, and is read
+// without a wait.
+func (c *targetConn) early() bool {
+	return (c.uses == 0 || c.far || !c.waited) && c.untouched()
 }
 
 // connect dials, and gives up when the connection is killed.

@@ -23,6 +23,9 @@ const (
 	freshHold  = 10 * time.Second     // how long what a target taught us counts
 )
 
+// near is the longest round trip to a target on this machine, containers included.
+const near = 50 * time.Microsecond
+
 // transport is the connections to one target. It belongs to one
 // balancer.Target: a deploy makes new ones, so nothing of an old target is ever
 // reused for a new one, even at the same address.
@@ -184,6 +187,10 @@ func (t *transport) dial(ctx context.Context, conn *targetConn) error {
 		return err
 	}
 	conn.init(c)
+	conn.count = func(fd uintptr) { conn.owed = unacked(fd) }
+	if conn.raw != nil {
+		_ = conn.raw.Control(func(fd uintptr) { conn.far = roundTrip(fd) > near })
+	}
 	return nil
 }
 

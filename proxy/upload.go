@@ -194,6 +194,7 @@ func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 		return nil
 	}
 	conn.armWrite(time.Now(), x.settings.BodyTimeout)
+	conn.sent.Add(int64(keep))
 	if _, err := conn.Write(u.reader.bytes()[:keep]); err != nil {
 		return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
 	}
