@@ -128,11 +128,11 @@ func (r *Response) cutFraming() {
 }
 
 // MayFollow reports whether a target that errs might send a body although this
-// response has none: one is announced. The connection is not to be kept then.
+// response has none: one is announced, or to a HEAD not excluded. The connection is not to be kept then.
 func (r *Response) MayFollow(toHead bool) bool {
 	switch {
-	case toHead:
-		return r.framed || r.chunked || r.contentLength > 0
+	case toHead && r.Status != 204 && r.Status != 304: // without a length it could be any
+		return r.contentLength != 0
 	case r.Status == 304: // a length alone is what the body would have had
 		return r.chunked
 	}

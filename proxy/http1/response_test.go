@@ -159,6 +159,32 @@ func TestResponse_RFC9112_6_3_bodyLength(t *testing.T) {
 	}
 }
 
+func TestResponse_MayFollow(t *testing.T) {
+	const length, empty, chunks = "Content-Length: 5\r\n", "Content-Length: 0\r\n", "Transfer-Encoding: chunked\r\n"
+	for _, c := range []struct {
+		status, fields string
+		toHead, want   bool
+	}{
+		{"200", length, true, true},
+		{"200", chunks, true, true},
+		{"200", "", true, true},
+		{"200", empty, true, false},
+		{"304", length, true, false},
+		{"204", "", true, false},
+		{"204", length, true, true},
+		{"204", length, false, true},
+		{"204", empty, false, false},
+		{"304", length, false, false},
+		{"304", chunks, false, true},
+		{"200", length, false, false},
+	} {
+		r := mustScanResponse(t, "HTTP/1.1 "+c.status+" X\r\n"+c.fields+"\r\n")
+		if got := r.MayFollow(c.toHead); got != c.want {
+			t.Errorf("%s with %q, to HEAD %t: got %t, want %t", c.status, c.fields, c.toHead, got, c.want)
+		}
+	}
+}
+
 func TestResponse_RFC9110_8_6_framingOfWhatHasNoBodyIsCut(t *testing.T) {
 	var keep [32]bool
 	for i := range keep {
