@@ -42,7 +42,7 @@ var layers = map[string]int{
 
 // helpers serve tests, measurements and demonstrations. They may import anything,
 // and nothing that is in layers may import them.
-var helpers = []string{"bench", "e2e", "examples", "conformance", "internal/testtarget", "internal/load", "internal/wssuite"}
+var helpers = []string{"bench", "e2e", "examples", "conformance", "internal/testtarget", "internal/load", "internal/hostilesuite", "internal/wssuite"}
 
 // maxDepth is how long a chain of our own imports may be, over all helpers too.
 const maxDepth = 5

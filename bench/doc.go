@@ -10,6 +10,7 @@
 //	go run ./bench                          # get, idle and switch, with the peers found
 //	go run ./bench --scenario get --rounds 9
 //	go run ./bench --scenario websocket     # which cases of the WebSocket suite each proxy passes
+//	go run ./bench --scenario hostile       # targets that send what they must not: a table of who copes
 //	go run ./bench --peer nginx=/opt/nginx/sbin/nginx
 //
 // It needs the programs in bin/ (make build), listens and sends on loopback only,

@@ -37,6 +37,7 @@ var scenarios = map[string]func(*run) error{
 	"get":       (*run).get,
 	"idle":      (*run).idleConnections,
 	"switch":    (*run).switchTime,
+	"hostile":   (*run).hostile,
 	"websocket": (*run).webSockets,
 }
 
@@ -63,7 +64,7 @@ func main() {
 func (r *run) all(names []string, bin string, peers peerFlag, out string) error {
 	for _, name := range names {
 		if scenarios[name] == nil {
-			return fmt.Errorf("no scenario %q: choose from get, idle, switch, websocket", name)
+			return fmt.Errorf("no scenario %q: choose from get, idle, switch, hostile, websocket", name)
 		}
 	}
 	if err := r.checkMachine(); err != nil {

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"upfront/internal/hostilesuite"
+)
+
+// hostile holds every proxy against targets that send what they must not, and
+// writes a table of case and proxy. It measures no time and needs no quiet machine.
+func (r *run) hostile() error {
+	target, err := hostilesuite.Listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	cases := hostilesuite.Cases()
+	found := make([][]string, len(cases)) // by case, by proxy
+	for _, p := range r.proxies {
+		path, err := pathOf(p.name)
+		if err != nil {
+			return err
+		}
+		cmd, listen, err := r.startPatient(p.name, path, target.Address())
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		for i, c := range cases {
+			wrong := hostilesuite.Run(context.Background(), c, target, listen)
+			found[i] = append(found[i], wrong)
+			if wrong != "" {
+				fmt.Printf("%-8s %s, %s: %s\n", p.name, c.Class, c.Name, wrong)
+			}
+		}
+		stop(cmd)
+	}
+	return r.writeHostile(cases, found)
+}
+
+// pathOf finds the program of a proxy where the flags say.
+func pathOf(name string) (string, error) {
+	if name == "upfront" {
+		return filepath.Abs(filepath.Join(flag.Lookup("bin").Value.String(), "proxyd"))
+	}
+	return exec.LookPath(flag.Lookup("peer").Value.(peerFlag)[name])
+}
+
+// startPatient runs a proxy with the time-outs and the room for heads that the suite
+// asks for, bodies streamed, and connections to the target kept.
+func (r *run) startPatient(name, path, target string) (*exec.Cmd, string, error) {
+	listen := freeAddress()
+	seconds := int(hostilesuite.TargetTimeout / time.Second)
+	switch name {
+	case "upfront":
+		return r.startPatientUpfront(path, listen, target)
+	case "nginx":
+		conf := filepath.Join(r.dir, "hostile-nginx.conf")
+		text := fmt.Sprintf(hostileNginx, r.dir, target, listen, seconds)
+		cmd := exec.Command(path, "-c", conf, "-e", "/dev/null")
+		return cmd, listen, errors.Join(os.WriteFile(conf, []byte(text), 0o600), start(cmd, listen))
+	case "haproxy":
+		conf := filepath.Join(r.dir, "hostile-haproxy.cfg")
+		text := fmt.Sprintf(hostileHAProxy, listen, target, seconds)
+		cmd := exec.Command(path, "-db", "-f", conf)
+		return cmd, listen, errors.Join(os.WriteFile(conf, []byte(text), 0o600), start(cmd, listen))
+	}
+	return nil, "", fmt.Errorf("no config for hostile targets")
+}
+
+func (r *run) startPatientUpfront(proxyd, listen, target string) (*exec.Cmd, string, error) {
+	timeout := hostilesuite.TargetTimeout.String()
+	socket := filepath.Join(r.dir, "hostile.sock")
+	conf := filepath.Join(r.dir, "hostile.yml")
+	if err := os.WriteFile(conf, []byte("limits:\n  body_timeout: "+timeout+"\n"), 0o600); err != nil {
+		return nil, "", err
+	}
+	cmd := exec.Command(proxyd, "--config", conf, "--http", listen, "--socket", socket,
+		"--state", socket+".state", "--access-log", "off", "--log-level", "error")
+	if err := start(cmd, listen); err != nil {
+		return nil, "", err
+	}
+	out, err := exec.Command(filepath.Join(filepath.Dir(proxyd), "proxyctl"), "--socket", socket,
+		"deploy", "bench", "--target", target, "--target-timeout", timeout).CombinedOutput()
+	if err != nil {
+		stop(cmd)
+		return nil, "", errors.New(strings.TrimSpace(string(out)))
+	}
+	return cmd, listen, nil
+}
+
+// hostileNginx takes a folder, the target, the listener and seconds. Buffers are
+// large enough for the heads of the suite, trailers and 1xx as that nginx has them.
+const hostileNginx = `daemon off; master_process off; worker_processes 1; error_log /dev/null; pid %[1]s/hostile-nginx.pid;
+events { worker_connections 4096; }
+http {
+  access_log off; client_max_body_size 0; client_body_temp_path %[1]s/hb; proxy_temp_path %[1]s/hp;
+  fastcgi_temp_path %[1]s/hf; uwsgi_temp_path %[1]s/hu; scgi_temp_path %[1]s/hs;
+  upstream app { server %[2]s; keepalive 64; }
+  server { listen %[3]s;
+    location / { proxy_pass http://app; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; proxy_buffering off; proxy_request_buffering off;
+      proxy_buffer_size 256k; proxy_buffers 8 256k; proxy_busy_buffers_size 512k;
+      proxy_read_timeout %[4]ds; proxy_send_timeout %[4]ds; proxy_connect_timeout 2s; } } }
+`
+
+// hostileHAProxy takes the listener, the target and seconds. It retries what is
+// safe to, as its manual advises.
+const hostileHAProxy = `global
+  nbthread 1
+  maxconn 2000
+  tune.bufsize 262144
+  tune.http.maxhdr 500
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 60s
+  timeout server %[3]ds
+  retries 3
+  retry-on conn-failure empty-response
+frontend f
+  bind %[1]s
+  http-request disable-l7-retry if METH_POST
+  default_backend b
+backend b
+  http-reuse always
+  server s %[2]s
+`
+
+// writeHostile writes the table.
+func (r *run) writeHostile(cases []hostilesuite.Case, found [][]string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d targets that send what they must not; what is not *pass* is what the client saw.\n\n", len(cases))
+	b.WriteString("| class | the target sends | decides |")
+	passed := make([]int, len(r.proxies))
+	for _, p := range r.proxies {
+		fmt.Fprintf(&b, " %s |", versionOf(p.name))
+	}
+	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(r.proxies)) + "\n")
+	for i, c := range cases {
+		fmt.Fprintf(&b, "| %s | %s | %s |", c.Class, cell(c.Name), c.RFC)
+		for n, wrong := range found[i] {
+			if wrong == "" {
+				passed[n]++
+				wrong = "pass"
+			}
+			fmt.Fprintf(&b, " %s |", cell(wrong))
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| | **passed** | |")
+	for _, n := range passed {
+		fmt.Fprintf(&b, " **%d of %d** |", n, len(cases))
+	}
+	b.WriteString("\n")
+	dir := flag.Lookup("results").Value.String()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, time.Now().UTC().Format("2006-01-02-150405")+"-hostile.md")
+	fmt.Printf("\n%s\n", file)
+	return os.WriteFile(file, []byte(b.String()), 0o644)
+}
+
+var version = regexp.MustCompile(`[0-9]+\.[0-9]+[^ \n]*`)
+
+// versionOf is the proxy with the version that it prints; ours is that of the commit.
+func versionOf(name string) string {
+	path, err := pathOf(name)
+	if name == "upfront" || err != nil {
+		return name
+	}
+	out, _ := exec.Command(path, "-v").CombinedOutput()
+	return strings.TrimSpace(name + " " + version.FindString(string(out)))
+}
+
+// cell is s as it may stand in a table.
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
