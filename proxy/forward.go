@@ -97,7 +97,9 @@ func (x *exchange) send() (sent int, err error) {
 	if err != nil {
 		return sent, err
 	}
-	if !x.up.flow.done() {
+	// What the client sends is at hand once: it is not spent on a kept connection
+	// that the target was closing.
+	if !x.up.flow.done() && !(x.conn.uses > 0 && x.conn.ended()) {
 		x.up.start(x)
 	}
 	return sent, nil

@@ -25,6 +25,7 @@ type socket struct {
 	waited bool             // the last readLazy found nothing at first
 	peek   func(fd uintptr) // bound once
 	silent bool
+	over   bool
 }
 
 func (s *socket) init(conn net.Conn) {
@@ -32,7 +33,7 @@ func (s *socket) init(conn net.Conn) {
 	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
-			s.look, s.peek = s.tryRead, func(fd uintptr) { s.silent = nothingToRead(fd) }
+			s.look, s.peek = s.tryRead, func(fd uintptr) { s.silent, s.over = peekAt(fd) }
 		}
 	}
 }
@@ -123,6 +124,16 @@ func (s *socket) quiet() bool {
 	s.silent = false
 	err := s.raw.Control(s.peek)
 	return err == nil && s.silent
+}
+
+// ended reports whether the peer's end, or an error, is the next thing to read.
+func (s *socket) ended() bool {
+	if s.raw == nil {
+		return false
+	}
+	s.over = false
+	err := s.raw.Control(s.peek)
+	return err != nil || s.over
 }
 
 // closeWrite tells the peer that no more will come, where the connection can.

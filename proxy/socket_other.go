@@ -8,4 +8,4 @@ const canTryRead = false
 
 func tryRead(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
 
-func nothingToRead(uintptr) bool { return true }
+func peekAt(uintptr) (silent, ended bool) { return true, false }

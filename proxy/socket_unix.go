@@ -21,14 +21,14 @@ func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 	}
 }
 
-// nothingToRead reports whether a read would have to wait. An end of the stream
-// and an error count as something.
-func nothingToRead(fd uintptr) bool {
+// peekAt reports whether a read would have to wait, or would find the end of the
+// stream or an error.
+func peekAt(fd uintptr) (silent, ended bool) {
 	var b [1]byte
 	for {
-		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		if err != syscall.EINTR {
-			return err == syscall.EAGAIN
+			return err == syscall.EAGAIN, err != syscall.EAGAIN && n <= 0
 		}
 	}
 }
