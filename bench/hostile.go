@@ -23,6 +23,12 @@ func (r *run) hostile() error {
 		return err
 	}
 	defer target.Close()
+	// A probe must not take what is meant for the client of a case.
+	probed, err := hostilesuite.Listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer probed.Close()
 	cases := hostilesuite.Cases()
 	found := make([][]string, len(cases)) // by case, by proxy
 	for _, p := range r.proxies {
@@ -30,7 +36,7 @@ func (r *run) hostile() error {
 		if err != nil {
 			return err
 		}
-		cmd, listen, err := r.startPatient(p.name, path, target.Address())
+		cmd, listen, err := r.startPatient(p.name, path, target.Address(), probed.Address())
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -56,12 +62,12 @@ func pathOf(name string) (string, error) {
 
 // startPatient runs a proxy with the time-outs and the room for heads that the suite
 // asks for, bodies streamed, and connections to the target kept.
-func (r *run) startPatient(name, path, target string) (*exec.Cmd, string, error) {
+func (r *run) startPatient(name, path, target, probed string) (*exec.Cmd, string, error) {
 	listen := freeAddress()
 	seconds := int(hostilesuite.TargetTimeout / time.Second)
 	switch name {
 	case "upfront":
-		return r.startPatientUpfront(path, listen, target)
+		return r.startPatientUpfront(path, listen, target, probed)
 	case "nginx":
 		conf := filepath.Join(r.dir, "hostile-nginx.conf")
 		text := fmt.Sprintf(hostileNginx, r.dir, target, listen, seconds)
@@ -76,7 +82,7 @@ func (r *run) startPatient(name, path, target string) (*exec.Cmd, string, error)
 	return nil, "", fmt.Errorf("no config for hostile targets")
 }
 
-func (r *run) startPatientUpfront(proxyd, listen, target string) (*exec.Cmd, string, error) {
+func (r *run) startPatientUpfront(proxyd, listen, target, probed string) (*exec.Cmd, string, error) {
 	timeout := hostilesuite.TargetTimeout.String()
 	socket := filepath.Join(r.dir, "hostile.sock")
 	conf := filepath.Join(r.dir, "hostile.yml")
@@ -88,8 +94,9 @@ func (r *run) startPatientUpfront(proxyd, listen, target string) (*exec.Cmd, str
 	if err := start(cmd, listen); err != nil {
 		return nil, "", err
 	}
-	out, err := exec.Command(filepath.Join(filepath.Dir(proxyd), "proxyctl"), "--socket", socket,
-		"deploy", "bench", "--target", target, "--target-timeout", timeout).CombinedOutput()
+	_, port, _ := strings.Cut(probed, ":")
+	out, err := exec.Command(filepath.Join(filepath.Dir(proxyd), "proxyctl"), "--socket", socket, "deploy", "bench",
+		"--target", target, "--target-timeout", timeout, "--health-check-port", port).CombinedOutput()
 	if err != nil {
 		stop(cmd)
 		return nil, "", errors.New(strings.TrimSpace(string(out)))

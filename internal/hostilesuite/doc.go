@@ -17,7 +17,7 @@
 // each case ends with requests of other clients, which must get theirs: no answer
 // may reach another client, whatever the target did.
 //
-// The proxy must take TargetTimeout and heads of LargeHead bytes from its target,
-// keep connections to it, and may probe /up. The suite starts no proxy and knows
-// none.
+// The proxy must wait TargetTimeout for the target, take heads of LargeHead bytes
+// from it, keep connections to it, and probe another one, if it probes. The suite
+// starts no proxy and knows none.
 package hostilesuite

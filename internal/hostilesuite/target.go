@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Target is the target that every case lets misbehave. It answers /up with 200.
+// Target is the target that every case lets misbehave. What is no request of a case it
+// answers with 200.
 type Target struct {
 	listener net.Listener
 	running  sync.WaitGroup
