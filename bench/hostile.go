@@ -32,11 +32,7 @@ func (r *run) hostile() error {
 	cases := hostilesuite.Cases()
 	found := make([][]string, len(cases)) // by case, by proxy
 	for _, p := range r.proxies {
-		path, err := pathOf(p.name)
-		if err != nil {
-			return err
-		}
-		cmd, listen, err := r.startPatient(p.name, path, target.Address(), probed.Address())
+		cmd, listen, err := r.startPatient(p.name, p.path, target.Address(), probed.Address())
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -50,14 +46,6 @@ func (r *run) hostile() error {
 		stop(cmd)
 	}
 	return r.writeHostile(cases, found)
-}
-
-// pathOf finds the program of a proxy where the flags say.
-func pathOf(name string) (string, error) {
-	if name == "upfront" {
-		return filepath.Abs(filepath.Join(flag.Lookup("bin").Value.String(), "proxyd"))
-	}
-	return exec.LookPath(flag.Lookup("peer").Value.(peerFlag)[name])
 }
 
 // startPatient runs a proxy with the time-outs and the room for heads that the suite
@@ -149,7 +137,7 @@ func (r *run) writeHostile(cases []hostilesuite.Case, found [][]string) error {
 	b.WriteString("| class | the target sends | decides |")
 	passed := make([]int, len(r.proxies))
 	for _, p := range r.proxies {
-		fmt.Fprintf(&b, " %s |", versionOf(p.name))
+		fmt.Fprintf(&b, " %s |", versionOf(p))
 	}
 	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(r.proxies)) + "\n")
 	for i, c := range cases {
@@ -180,14 +168,10 @@ func (r *run) writeHostile(cases []hostilesuite.Case, found [][]string) error {
 var version = regexp.MustCompile(`[0-9]+\.[0-9]+[^ \n]*`)
 
 // versionOf is the proxy with the version that it prints; ours is that of the commit.
-func versionOf(name string) string {
-	path, err := pathOf(name)
-	if name == "upfront" || err != nil {
-		return name
+func versionOf(p proxy) string {
+	if p.name == "upfront" {
+		return p.name
 	}
-	out, _ := exec.Command(path, "-v").CombinedOutput()
-	return strings.TrimSpace(name + " " + version.FindString(string(out)))
+	out, _ := exec.Command(p.path, "-v").CombinedOutput()
+	return strings.TrimSpace(p.name + " " + version.FindString(string(out)))
 }
-
-// cell is s as it may stand in a table.
-func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

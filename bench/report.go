@@ -70,3 +70,12 @@ func machine() string {
 	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
 	return cpu + ", Linux " + strings.TrimSpace(string(kernel))
 }
+
+// cell is text for a cell of a table.
+func cell(text string) string {
+	text = strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
+	if runes := []rune(text); len(runes) > 120 {
+		text = string(runes[:120]) + "…"
+	}
+	return text
+}

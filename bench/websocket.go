@@ -66,7 +66,7 @@ func webSocketTable(names []string, all []verdicts) string {
 				passed[i]++
 				b.WriteString(" pass |")
 			default:
-				fmt.Fprintf(&b, " %s |", cell(err))
+				fmt.Fprintf(&b, " %s |", cell(err.Error()))
 			}
 			judged[i]++
 		}
@@ -78,15 +78,6 @@ func webSocketTable(names []string, all []verdicts) string {
 	}
 	b.WriteString("\n")
 	return b.String()
-}
-
-// cell is what was seen, for a cell of a table.
-func cell(err error) string {
-	text := strings.NewReplacer("|", "\\|", "\n", " ").Replace(err.Error())
-	if runes := []rune(text); len(runes) > 120 {
-		text = string(runes[:120]) + "…"
-	}
-	return text
 }
 
 // startForWebSockets starts a proxy as its manual says it should be for WebSockets.
