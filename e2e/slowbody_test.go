@@ -28,28 +28,8 @@ func TestSlowBodies_areGivenUp(t *testing.T) {
 	slow := connectClients(t, p.address, scale(300, 5000), head+"x")
 	fast := connectClients(t, p.address, 1, head)[0]
 	sent := make(chan error, 1)
-	go func() { // 1000 bytes a second
-		tick := time.NewTicker(100 * time.Millisecond)
-		defer tick.Stop()
-		for range 30 {
-			<-tick.C
-			if _, err := fast.Write(make([]byte, 100)); err != nil {
-				sent <- err
-				return
-			}
-		}
-		sent <- nil
-	}()
-	go func() { // a byte now and then is progress, but too little
-		for i := 0; i < 100*len(slow); i++ {
-			if _, err := io.WriteString(slow[i%len(slow)], "x"); err != nil && i > len(slow) {
-				return
-			}
-			if i%len(slow) == 0 {
-				<-time.After(100 * time.Millisecond)
-			}
-		}
-	}()
+	go func() { sent <- sendEvery(fast, 100*time.Millisecond, 30, 100) }() // 1000 bytes a second
+	go trickle(slow)
 	for i, conn := range slow {
 		_ = conn.SetReadDeadline(time.Now().Add(slack(20 * time.Second)))
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -73,5 +53,35 @@ func TestSlowBodies_areGivenUp(t *testing.T) {
 	}
 	if served, refused := ask.stop(t); served == 0 || refused != 0 {
 		t.Errorf("another client was served %d times and refused %d times", served, refused)
+	}
+}
+
+// sendEvery writes pieces of size bytes.
+func sendEvery(w io.Writer, interval time.Duration, pieces, size int) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for range pieces {
+		<-tick.C
+		if _, err := w.Write(make([]byte, size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trickle sends a byte now and then on each, which is progress, but too little,
+// until they are closed.
+func trickle(clients crowd) {
+	for range 100 {
+		open := 0
+		for _, conn := range clients {
+			if _, err := io.WriteString(conn, "x"); err == nil {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
 	}
 }

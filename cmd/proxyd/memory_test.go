@@ -37,8 +37,10 @@ func TestCgroupLimit(t *testing.T) {
 		{"version 1, no limit", files("proc/self/cgroup", "5:memory:/app\n",
 			"sys/fs/cgroup/memory/app/memory.limit_in_bytes", "9223372036854771712\n"), 0},
 		{"nonsense", files("proc/self/cgroup", "x\n0::/../..\n::\n", "sys/fs/cgroup/memory.max", "many\n"), 0},
-		{"a machine that does not say", fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/\n")},
-			"sys/fs/cgroup/memory.max": {Data: []byte("1073741824")}}, gib},
+		{"a machine that does not say", fstest.MapFS{
+			"proc/self/cgroup":         {Data: []byte("0::/\n")},
+			"sys/fs/cgroup/memory.max": {Data: []byte("1073741824")},
+		}, gib},
 	} {
 		if got := cgroupLimit(c.root); got != c.want {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
