@@ -206,14 +206,14 @@ func (x *exchange) refuse(bad *http1.Error) {
 }
 
 // lingerTime is how long the client may go on sending. One that was too slow has
-// little under way, and where memory is short its place is needed.
+// little under way, and where others wait or memory is short its place is needed.
 func (x *exchange) lingerTime() time.Duration {
-	limit := lingerTime
-	switch x.status {
-	case 101:
+	s, limit := x.c.server, lingerTime
+	switch {
+	case x.status == 101:
 		limit = tunnelLinger
-	case 408:
+	case x.status == 408 || s.seats.crowded():
 		limit = lingerIdle
 	}
-	return x.c.server.pressure.now().within(limit)
+	return s.pressure.now().within(limit)
 }

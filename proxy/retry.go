@@ -10,9 +10,12 @@ func (x *exchange) attempts() *Error {
 		if err := x.acquire(); err != nil {
 			return err
 		}
-		if n > 1 && !x.affords() {
-			x.releaseTarget()
-			return x.failed
+		if n > 1 {
+			if !x.affords() {
+				x.releaseTarget()
+				return x.failed
+			}
+			x.c.server.counters.Retries.Add(1)
 		}
 		err := x.forward()
 		x.judge(err)
@@ -21,7 +24,6 @@ func (x *exchange) attempts() *Error {
 			return err
 		}
 		x.failed, x.now = err, time.Now()
-		x.c.server.counters.Retries.Add(1)
 	}
 }
 

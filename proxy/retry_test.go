@@ -308,8 +308,12 @@ func TestServer_addsAFifthToTheLoadOfTargetsThatFail(t *testing.T) {
 	if got := int(seen.Load()); got > allowed || got < requests+1000 {
 		t.Errorf("targets saw %d requests for %d, want from %d to %d", got, requests, requests+1000, allowed)
 	}
-	if r.server.Counters()["upfront_retries_refused_total"] == 0 {
+	counted := r.server.Counters()
+	if counted["upfront_retries_refused_total"] == 0 {
 		t.Error("no retry was refused")
+	}
+	if got, want := counted["upfront_retries_total"], uint64(seen.Load()-requests); got != want {
+		t.Errorf("%d retries were counted, want %d", got, want)
 	}
 	t.Logf("%d attempts for %d requests in %v", seen.Load(), requests, time.Since(began))
 }

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"upfront/service"
 )
@@ -285,5 +287,42 @@ func TestServer_closesAKeptConnectionToATargetForTheNext(t *testing.T) {
 	defer r.server.room.mu.Unlock()
 	if n := len(r.server.room.transports); n != 0 {
 		t.Errorf("%d closed targets are remembered", n)
+	}
+}
+
+func TestServer_sharesTheSeatsAmongListeners(t *testing.T) {
+	r := newRig(t, Settings{MaxConnections: 1}, newService(answering(t, ok("x")).addr))
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- r.server.Serve(ln) }()
+	var clients sync.WaitGroup
+	for i := range 20 {
+		address := []string{r.addr, ln.Addr().String()}[i%2]
+		clients.Go(func() {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Errorf("dial: %v", err)
+				return
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+			_, _ = io.WriteString(conn, plainGET)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil || res.StatusCode != 200 {
+				t.Errorf("got %v, %v", res, err)
+				return
+			}
+			_ = res.Body.Close()
+		})
+	}
+	clients.Wait()
+	if err := r.server.Shutdown(t.Context()); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	if err := next(t, served); err != nil {
+		t.Errorf("serve: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"upfront/config"
+	"upfront/proxy"
 )
 
 func TestParseFlags_flagWinsOverVariable(t *testing.T) {
@@ -61,5 +62,23 @@ func TestSettings_needRestart_namesWhatDiffers(t *testing.T) {
 	want := []string{"listeners.http", "control.socket", "control.group", "state", "log.access"}
 	if got := a.needRestart(b); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestResolve_passesTheLimitsOn(t *testing.T) {
+	file := &config.File{Headers: config.Headers{Underscores: "keep"}, Limits: config.Limits{
+		Connections: 1, PerIP: 2, HeadBytes: 3, Fields: 4, HeadTimeout: 5, IdleTimeout: 6, ConnectTimeout: 7,
+		BodyTimeout: 8, BodyRate: 9, BodyGrace: 10, TunnelTimeout: 11,
+	}}
+	want := proxy.Settings{
+		MaxConnections: 1, MaxPerAddress: 2, MaxHeadBytes: 3, MaxFields: 4, HeadTimeout: 5, IdleTimeout: 6, ConnectTimeout: 7,
+		BodyTimeout: 8, BodyRate: 9, BodyGrace: 10, TunnelTimeout: 11, KeepUnderscores: true,
+	}
+	if got := resolve(options{}, file).proxy; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	file.Headers.Underscores = "drop"
+	if resolve(options{}, file).proxy.KeepUnderscores {
+		t.Error("names with underscores are kept, want them dropped")
 	}
 }
