@@ -33,7 +33,7 @@ func newSide(name string, conn net.Conn, r *bufio.Reader, head string) *side {
 func (s *side) send(pieces ...string) {
 	for _, piece := range pieces {
 		if _, err := io.WriteString(s, piece); err != nil {
-			failf("%s could not send %s: %v", s.name, short([]byte(piece)), plain(err))
+			failf("%s could not send its %d bytes: %v", s.name, len(piece), plain(err))
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (s *side) refused() {
 func has(head string, lines ...string) {
 	for _, line := range lines {
 		if !strings.Contains(head, "\r\n"+line) {
-			failf("lacks %q: %q", strings.TrimSpace(line), head)
+			failf("a head lacks %q", strings.TrimSpace(line))
 		}
 	}
 }
@@ -162,7 +162,7 @@ func hasAnyCase(head string, lines ...string) {
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, ":")
 		if !strings.Contains(head, value) || !strings.Contains(strings.ToLower(head), strings.ToLower("\r\n"+name+":")) {
-			failf("lacks %q: %q", strings.TrimSpace(line), head)
+			failf("a head lacks %q", strings.TrimSpace(line))
 		}
 	}
 }
