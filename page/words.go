@@ -17,7 +17,7 @@ var statusWords = map[int]words{
 	413: {"Too large", "What you sent is larger than what is accepted here. Please try again with less."},
 	414: {"Address too long", "The address of this page is longer than what is accepted here."},
 	417: {"Not supported", "Your request expects something that cannot be done here."},
-	429: {"Too many requests", "Too much was asked in too short a time. Please wait a moment and try again."},
+	429: {"Too many connections", "Too many connections come from your address. Please wait a moment and try again."},
 	431: {"Request too large", "Your browser sent too much information along with this request. Removing the cookies of this site may help."},
 	500: {"Something went wrong", "This is not your fault. Please try again in a moment."},
 	501: {"Not supported", "Requests of this kind are not answered here."},

@@ -23,6 +23,7 @@ func TestServer_closesWhatIdlesLongestForANewClient(t *testing.T) {
 		idle[i] = r.wire()
 		idle[i].send(plainGET)
 		idle[i].receive("GET")
+		r.idles(i + 1)
 	}
 	for _, longest := range idle[:2] {
 		w := r.wire()
@@ -35,13 +36,32 @@ func TestServer_closesWhatIdlesLongestForANewClient(t *testing.T) {
 		eventually(t, "it has gone", func() bool { return r.server.Counters()["upfront_connections"] < 3 })
 		idle[2].send(plainGET) // the one that idles least is still there
 		idle[2].receive("GET")
+		r.idles(2)
 		again := r.wire()
 		again.send(plainGET)
 		again.receive("GET")
+		r.idles(3)
 	}
 	if got := r.server.counters.IdleClosed.Load(); got != 2 {
 		t.Errorf("%d idle connections were closed, want 2", got)
 	}
+}
+
+// idles waits until n clients have no request: one that has its answer does not
+// idle at the same moment.
+func (r *rig) idles(n int) {
+	r.t.Helper()
+	eventually(r.t, "so many idle", func() bool {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		idle := 0
+		for c := range r.server.seats.clients {
+			if c.idleSince.Load() > 0 {
+				idle++
+			}
+		}
+		return idle == n
+	})
 }
 
 func TestServer_letsNewClientsWaitWhileNoneIdles(t *testing.T) {
@@ -170,7 +190,7 @@ func TestServer_turnsAwayAnAddressWithTooManyConnections(t *testing.T) {
 		w := r.wire()
 		w.send(request)
 		res, body := w.receive("GET")
-		if res.StatusCode != 429 || !res.Close || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "too many") {
+		if res.StatusCode != 429 || !res.Close || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "Too many") {
 			t.Errorf("%q: got %d, close %v, %q", request, res.StatusCode, res.Close, body)
 		}
 		w.ends(true)

@@ -98,7 +98,9 @@ func TestRegistry_Deploy_quickAmongTenThousand(t *testing.T) {
 		}
 		best = min(best, time.Since(start))
 	}
-	if limit := 500 * time.Millisecond; best > limit { // 50 ms without the race detector
+	// It takes 10 ms. The bound is for a step for every pair of services, which would
+	// take minutes, and leaves room for the race detector and a busy machine.
+	if limit := 5 * time.Second; best > limit {
 		t.Errorf("best of five deploys took %s, want at most %s", best, limit)
 	}
 }
