@@ -140,9 +140,10 @@ func (c *client) awaitBytes() bool {
 	}
 	now := time.Now()
 	c.armRead(now, idle)
-	c.idleSince.Store(now.UnixNano())
+	since := now.UnixNano()
+	c.idleSince.Store(since)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
-	if c.idleSince.Swap(0) == dismissed {
+	if !c.idleSince.CompareAndSwap(since, 0) {
 		c.last = true
 		c.server.mu.Lock() // dismiss has set its deadline
 		c.readBy = time.Time{}
@@ -157,11 +158,13 @@ func (c *client) awaitBytes() bool {
 	if err != nil {
 		return false
 	}
+	c.idleSince.Store(0)
 	c.have = n
 	return true
 }
 
-// dismissed is what idleSince says once the wait for a request is to end.
+// dismissed is what idleSince says once the wait for a request is to end, until a
+// last one has come after all.
 const dismissed = -1
 
 // dismiss ends the wait for a request that began at since, unless one has come,

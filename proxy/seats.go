@@ -127,8 +127,9 @@ func (s *Server) surplus() int {
 }
 
 // closeIdle ends up to n of the connections that have no request, those that
-// idle longest first, and returns how many (RFC 9112 §9.5). One that idles since
-// a moment ago stays.
+// idle longest first, and returns how many (RFC 9112 §9.5). Those that were ended
+// before and have not gone yet are among the n. One that idles since a moment ago
+// stays.
 func (s *Server) closeIdle(n int) int {
 	type idler struct {
 		c     *client
@@ -139,13 +140,16 @@ func (s *Server) closeIdle(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.seats.clients {
-		if since := c.idleSince.Load(); since > 0 && since <= until {
+		switch since := c.idleSince.Load(); {
+		case since == dismissed:
+			n--
+		case since > 0 && since <= until:
 			list = append(list, idler{c, since})
 		}
 	}
 	slices.SortFunc(list, func(a, b idler) int { return cmp.Compare(a.since, b.since) })
 	closed := 0
-	for _, i := range list[:min(n, len(list))] {
+	for _, i := range list[:max(min(n, len(list)), 0)] {
 		if i.c.dismiss(i.since) {
 			closed++
 		}
