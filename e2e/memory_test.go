@@ -46,24 +46,25 @@ func (p *proxy) counter(t testing.TB, name string) uint64 {
 func TestMemory_isShedUnderSlowUploads(t *testing.T) {
 	const mib = 1 << 20
 	limit, uploads := scale(40, 100), scale(3000, 10_000)
-	if race() {
-		limit *= 2
+	dir := shortFolder(t)
+	config := filepath.Join(dir, "proxy.yml")
+	// Only memory is to end them, however long this machine takes.
+	if err := os.WriteFile(config, []byte("limits: {body_rate: off, body_timeout: 10m}\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	p := startProxy(t, proxyOptions{env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}})
+	p := startProxy(t, proxyOptions{dir: dir, config: config, env: []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", limit)}})
 	app := startApp(t, "v1")
 	p.do(t, "deploy", "web", "--target", app.address)
 	before, _, _ := p.rss()
 
 	ask := startProbe(p)
 	clients := connectClients(t, p.address, uploads, "POST /echo HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1000000\r\n\r\nx")
-	let(t, 3*time.Second)
+	waitFor(t, slack(30*time.Second), "requests to be shed", func() bool { return p.counter(t, "upfront_requests_shed_total") > 0 })
+	let(t, 2*time.Second)
 	now, most, known := p.rss()
 	shed := p.counter(t, "upfront_requests_shed_total")
 	t.Logf("%d uploads, of which %d are connected and %d were shed; RSS %d MiB before, %d MiB now, %d MiB at most, limit %d MiB",
 		uploads, p.counter(t, "upfront_connections"), shed, before/mib, now/mib, most/mib, limit)
-	if shed == 0 {
-		t.Error("nothing was shed")
-	}
 	if known && !race() && most > int64(limit)*mib*3/2 {
 		t.Errorf("RSS rose to %d MiB, want a bound near %d MiB", most/mib, limit)
 	}
