@@ -105,7 +105,7 @@ func checkReadings(t *testing.T, list []Entry[string], indexed *Table[string], h
 			continue
 		}
 		if got, ok := linear(list, host, notInURI.ReplaceAllStringFunc(reading, escapeAll)); got != want || ok != wantOK {
-			t.Fatalf("%q goes to %q, but read as %q it belongs to %q", p, want, reading, got)
+			t.Fatalf("%q goes to %q, but read as %q it belongs to %q, of %v", p, want, reading, got, list)
 		}
 	}
 }
@@ -114,13 +114,13 @@ func TestTable_Agrees_onlyWhenEveryReadingLeadsToOneRoute(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
 	accepted := 0
-	for range 100 {
+	for range 40 {
 		list := entries(pick(random, "x/", "x/a/b", "x/c"), "x/a", "x/b", pick(random, "*/", "*/a/a", "x/b/a"))
 		indexed, err := NewTable(list)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		for range 100 {
+		for range 50 {
 			p := oddPath(random)
 			checkReadings(t, list, indexed, "x", p)
 			if indexed.Agrees([]byte("x"), []byte(p)) {
@@ -128,8 +128,8 @@ func TestTable_Agrees_onlyWhenEveryReadingLeadsToOneRoute(t *testing.T) {
 			}
 		}
 	}
-	if accepted < 1000 {
-		t.Errorf("only %d of 10000 paths agree: too strict to say anything", accepted)
+	if accepted < 200 {
+		t.Errorf("only %d of 2000 paths agree: too strict to say anything", accepted)
 	}
 }
 
