@@ -22,8 +22,8 @@ func (x *exchange) hold() *Error {
 }
 
 // roomInterval is how often a request that a pause held up looks whether a target
-// has room.
-const roomInterval = 5 * time.Millisecond
+// has room. Many look, so room does not stay empty for that long.
+const roomInterval = 20 * time.Millisecond
 
 // awaitRoom lets a request that found the targets full wait a moment, or in line,
 // while a pause is to blame. False: it is not.

@@ -34,10 +34,10 @@ func TestGate_holdsRequestsAndSendsThemToTheNewVersion(t *testing.T) {
 	old, fresh := newService(answering(t, ok("old")).addr), newService(httpTarget(t, mirror))
 	old.Gate, fresh.Gate = gate, gate
 	// A request is held for longer than the target may take to answer.
-	fresh.TargetTimeout = 150 * time.Millisecond
+	fresh.TargetTimeout = time.Second
 	routes := &table{}
 	routes.publish(old)
-	r := newRigOf(t, Settings{BodyTimeout: 150 * time.Millisecond}, old, routes)
+	r := newRigOf(t, Settings{BodyTimeout: time.Second}, old, routes)
 	t.Cleanup(func() { r.settle(fresh) })
 	gate.Pause(10 * time.Second)
 	var clients []*wire
@@ -50,12 +50,14 @@ func TestGate_holdsRequestsAndSendsThemToTheNewVersion(t *testing.T) {
 	if n := old.Pool.Targets()[0].InFlight(); n != 0 {
 		t.Errorf("%d requests are counted while they are held", n)
 	}
-	<-time.After(300 * time.Millisecond)
+	<-time.After(1200 * time.Millisecond)
 	routes.publish(fresh)
 	gate.Resume()
 	rest := string(payload(50_000 - len("early")))
 	for _, w := range clients {
 		w.send(rest)
+	}
+	for _, w := range clients {
 		if res, body := w.receive("POST"); res.StatusCode != 200 || body != "early"+rest {
 			t.Fatalf("got %d and %d bytes", res.StatusCode, len(body))
 		}

@@ -21,6 +21,7 @@ func (r *rig) held(n int, raw string) []*wire {
 	before := r.svc.Gate.Held()
 	for i := range clients {
 		clients[i] = r.wire()
+		_ = clients[i].SetDeadline(time.Now().Add(time.Minute))
 		clients[i].send(raw)
 	}
 	eventually(r.t, "all are held", func() bool { return r.svc.Gate.Held() == before+int64(n) })
@@ -63,11 +64,12 @@ func TestGate_resume_findsRoomForAllThatItHeld(t *testing.T) {
 	const limit = 2
 	r := newRig(t, Settings{}, limitedTo(limit, target.addr))
 	r.svc.Gate.Pause(time.Minute)
-	clients := r.held(200, plainGet)
+	clients := r.held(100, plainGet)
 	r.svc.Gate.Resume()
 	// Who comes now finds the target full, too, because of the pause.
-	for range 50 {
+	for range 30 {
 		w := r.wire()
+		_ = w.SetDeadline(time.Now().Add(time.Minute))
 		w.send(plainGet)
 		clients = append(clients, w)
 	}
