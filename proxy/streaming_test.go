@@ -207,7 +207,7 @@ func TestServer_sendsNoBodyWhereThereIsNone(t *testing.T) {
 	}{
 		{"HEAD with a length", "HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "5", 3},
 		{"HEAD with chunks announced", "HEAD", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
-		{"HEAD with nothing", "HEAD", "HTTP/1.1 200 OK\r\n\r\n", "", 1},
+		{"HEAD with nothing", "HEAD", "HTTP/1.1 200 OK\r\n\r\n", "", 3},
 		{"204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", "", 1},
 		{"204 with chunks announced", "GET", "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
 		{"304 with chunks announced", "GET", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "", 3},
