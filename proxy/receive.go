@@ -61,8 +61,10 @@ func (x *exchange) awaitAnswer() *Error {
 		x.burnt = true
 		return nil
 	}
-	return &Error{Op: opReadResponse, Target: x.target.Address(), Source: FromTarget, Status: 502,
-		Retry: RetryIdempotent, Stale: true, Err: errUnasked}
+	return &Error{
+		Op: opReadResponse, Target: x.target.Address(), Source: FromTarget, Status: 502,
+		Retry: RetryIdempotent, Stale: true, Err: errUnasked,
+	}
 }
 
 // readHead reads the next response head of the target.

@@ -148,7 +148,7 @@ func printable(s string) bool {
 // readBody is RFC 9112 §6.3 for what a response may have.
 func (a *answer) readBody(r *bufio.Reader) (err error) {
 	coding, length := strings.ToLower(a.value("Transfer-Encoding")), a.value("Content-Length")
-	for _, option := range strings.Split(strings.ToLower(a.value("Connection")), ",") {
+	for option := range strings.SplitSeq(strings.ToLower(a.value("Connection")), ",") {
 		a.close = a.close || strings.TrimSpace(option) == "close"
 	}
 	switch {

@@ -106,16 +106,6 @@ func without(names ...string) judge {
 	}
 }
 
-// with wants the field.
-func with(name, value string) judge {
-	return func(s *seen, _ string) string {
-		if got := s.answer.value(name); got != value {
-			return s.String() + ", with " + name + " " + got
-		}
-		return ""
-	}
-}
-
 // deliveredOnce wants that the target got the request no more than once.
 func deliveredOnce(s *seen, _ string) string {
 	if s.times > 1 {

@@ -57,7 +57,7 @@ func once(ctx context.Context, c Case, target *Target, proxy string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer client.Close()
+	defer client.end()
 	s := client.ask(c, token)
 	var on []int
 	s.times, on = target.came(r)
@@ -110,7 +110,7 @@ func prime(ctx context.Context, c Case, target *Target, proxy string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer client.Close()
+	defer client.end()
 	if s := client.ask(Case{}, token); !s.honest(token) {
 		return s.String()
 	}
@@ -132,7 +132,7 @@ func others(ctx context.Context, c Case, s *seen, on []int, target *Target, prox
 			return "the next client: " + err.Error()
 		}
 		next := client.ask(Case{}, token)
-		client.Close()
+		client.end()
 		if !next.honest(token) {
 			return "the next client got " + next.String()
 		}
@@ -196,6 +196,9 @@ func dial(ctx context.Context, proxy string) (*client, error) {
 	}
 	return &client{conn, bufio.NewReaderSize(conn, 64<<10)}, nil
 }
+
+// end closes the connection; whatever went wrong with it was seen before.
+func (c *client) end() { _ = c.Close() }
 
 // ask sends the request of a case and reads what comes back.
 func (c *client) ask(of Case, token string) *seen {

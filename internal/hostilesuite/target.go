@@ -15,7 +15,7 @@ import (
 // Target is the target that every case lets misbehave. What is no request of a case it
 // answers with 200.
 type Target struct {
-	listener net.Listener
+	listener *net.TCPListener
 	running  sync.WaitGroup
 
 	mu     sync.Mutex
@@ -44,7 +44,11 @@ const noToken = "token000000"
 
 // Listen opens the target.
 func Listen(address string) (*Target, error) {
-	ln, err := net.Listen("tcp", address)
+	resolved, err := net.ResolveTCPAddr("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.ListenTCP("tcp", resolved)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +72,7 @@ func (t *Target) Close() {
 
 func (t *Target) serve() {
 	for {
-		conn, err := t.listener.Accept()
+		conn, err := t.listener.AcceptTCP()
 		if err != nil {
 			return
 		}
@@ -76,13 +80,13 @@ func (t *Target) serve() {
 		t.number++
 		n, over, accept := t.number, t.over, t.accept
 		t.accept = nil
-		t.conns[n] = conn.(*net.TCPConn)
+		t.conns[n] = conn
 		if t.closed {
 			_ = conn.Close()
 		}
 		t.mu.Unlock()
 		t.running.Go(func() {
-			t.answer(conn.(*net.TCPConn), n, over, accept)
+			t.answer(conn, n, over, accept)
 			_ = conn.Close()
 			t.mu.Lock()
 			delete(t.conns, n)
