@@ -46,7 +46,11 @@ func (x *exchange) connect(t *transport) *Error {
 	var conn *targetConn
 	if !x.fresh {
 		// A body that is not all at hand can be sent only once, too.
-		conn = t.take(x.now, !x.c.req.Idempotent() || !x.up.flow.done())
+		once := !x.c.req.Idempotent() || !x.up.flow.done()
+		if once {
+			x.now = time.Now() // it matters for how long a connection has idled
+		}
+		conn = t.take(x.now, once)
 	}
 	kept := conn != nil
 	if !kept {
@@ -153,14 +157,15 @@ func (x *exchange) blame(op string, err error) *Error {
 		return failed
 	case x.down.have == 0:
 		failed.Retry = RetryIdempotent
-		if failed.Stale = x.conn.uses > 0; failed.Stale {
-			x.conn.transport.learn(x.now, x.now.Sub(x.conn.idleSince))
-		}
-		if errors.Is(err, io.EOF) {
+		ended := errors.Is(err, io.EOF)
+		if ended {
 			failed.Err = errEarlyClose
 		}
+		if failed.Stale = x.conn.uses > 0; failed.Stale {
+			x.conn.transport.trust.closed(x.now, x.now.Sub(x.conn.idleSince))
+		}
 		// Nothing was sent, or the target had closed before it came, and reads no more.
-		if x.conn.sent.Load() == 0 || errors.Is(err, io.EOF) && x.conn.untouched() {
+		if x.conn.sent.Load() == 0 || ended && x.conn.untouched() {
 			failed.Retry = RetryAlways
 		}
 	}

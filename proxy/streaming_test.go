@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 var calls atomic.Uint32
@@ -328,6 +329,7 @@ func TestServer_streamsASlowBodyOfKnownLengthWithoutHoldingBack(t *testing.T) {
 func TestServer_usesOneConnectionToTheTargetAgain(t *testing.T) {
 	addr := httpTarget(t, mirror)
 	r := newRig(t, Settings{}, newService(addr))
+	r.svc.Pool.Targets()[0].Transport().(*transport).trust.open(time.Minute)
 	w := r.wire()
 	for i := range 20 {
 		body := payload(i * 1000)

@@ -15,14 +15,6 @@ import (
 // we nearly always close first and no request meets a dying connection.
 const targetIdle = 4 * time.Second
 
-// How long after its last use a kept connection is trusted with a request that
-// must not be sent twice.
-const (
-	freshFor   = time.Second
-	freshLeast = 5 * time.Millisecond // what closes sooner died of something else than idling
-	freshHold  = 10 * time.Second     // how long what a target taught us counts
-)
-
 // near is the longest round trip to a target on this machine, containers included.
 const near = 50 * time.Microsecond
 
@@ -39,10 +31,10 @@ type transport struct {
 	idle   []*targetConn            // guarded by mu; last used last
 	open   map[*targetConn]struct{} // guarded by mu; idle and in use
 	closed bool                     // guarded by mu
-	fresh  time.Duration            // guarded by mu; freshFor, or half the idle time after which the target closed
-	taught time.Time                // guarded by mu; when fresh was set last
 	sweep  *time.Timer              // guarded by mu; runs while there are idle ones
 	room   *room                    // guarded by mu; nil until the first dial of a server
+
+	trust trust
 }
 
 // NewTransport makes the connections to one target. connectTimeout is asked at
@@ -52,12 +44,11 @@ func NewTransport(address string, connectTimeout func() time.Duration) balancer.
 		address:        address,
 		connectTimeout: connectTimeout,
 		open:           make(map[*targetConn]struct{}),
-		fresh:          freshFor,
 	}
 }
 
 // take returns a kept connection that is still silent, or nil. Requests that
-// must not be sent twice get one that was in use a moment ago, or none.
+// must not be sent twice get one that is trusted with them, or none.
 func (t *transport) take(now time.Time, once bool) *targetConn {
 	for {
 		t.mu.Lock()
@@ -66,11 +57,12 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 			t.mu.Unlock()
 			return nil
 		}
-		if once && now.Sub(t.idle[n-1].idleSince) > t.freshNow(now) {
-			old := t.idle[0] // the connection that is dialled instead takes its place
-			t.idle = slices.Delete(t.idle, 0, 1)
+		if once && !t.trusts(now, t.idle[n-1]) {
+			spare := t.spare(now)
 			t.mu.Unlock()
-			t.discard(old)
+			if spare != nil {
+				t.discard(spare)
+			}
 			return nil
 		}
 		conn := t.idle[n-1]
@@ -81,31 +73,46 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 		// What arrived while nothing was asked is not an answer: an early or
 		// surplus response must never reach the next client.
 		if conn.quiet() {
+			t.trust.open(now.Sub(conn.idleSince))
 			conn.uses++
 			return conn
 		}
-		t.learn(now, now.Sub(conn.idleSince))
+		t.trust.closed(now, now.Sub(conn.idleSince))
 		t.discard(conn)
 	}
 }
 
-// freshNow forgets with time what the target taught. The caller holds mu.
-func (t *transport) freshNow(now time.Time) time.Duration {
-	if t.fresh < freshFor && now.Sub(t.taught) > freshHold {
-		t.fresh, t.taught = min(2*t.fresh, freshFor), now
+// trusts reports whether conn has idled so little that the target will not close
+// it now. The connection that has idled longest shows for how long the target
+// keeps them. The caller holds mu.
+func (t *transport) trusts(now time.Time, conn *targetConn) bool {
+	idled := now.Sub(conn.idleSince)
+	if idled <= t.trust.fresh(now) {
+		return true
 	}
-	return t.fresh
+	oldest := t.idle[0]
+	if age := now.Sub(oldest.idleSince); oldest.quiet() {
+		t.trust.open(age)
+	} else {
+		t.trust.closed(now, age)
+	}
+	return idled <= t.trust.fresh(now)
 }
 
-// learn notes that the target closed a connection that had idled for so long: a
-// request that must not be sent twice stays well clear of that time for a while.
-func (t *transport) learn(now time.Time, idled time.Duration) {
-	if idled < 2*freshLeast {
-		return
+// spare takes out an idle connection whose place one takes that is dialled now,
+// or nil when the only one is still to show how long the target keeps it. The
+// caller holds mu.
+func (t *transport) spare(now time.Time) *targetConn {
+	i := 0
+	if t.trust.fresh(now) < freshFor && t.idle[0].quiet() {
+		i = 1
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.fresh, t.taught = min(t.fresh, idled/2), now
+	if i == len(t.idle) {
+		return nil
+	}
+	conn := t.idle[i]
+	t.idle = slices.Delete(t.idle, i, i+1)
+	return conn
 }
 
 // newConn makes a connection that dial then connects. The two are apart so that
@@ -233,6 +240,9 @@ func (t *transport) closeIdle() {
 	oldest := time.Now().Add(-targetIdle)
 	old := 0
 	for old < len(t.idle) && !t.idle[old].idleSince.After(oldest) {
+		if t.idle[old].quiet() {
+			t.trust.open(targetIdle)
+		}
 		t.forget(t.idle[old])
 		_ = t.idle[old].Close()
 		old++

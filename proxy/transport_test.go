@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -45,22 +44,6 @@ func TestTransport_take_returnsTheConnectionUsedLast(t *testing.T) {
 	}
 	tr.discard(first)
 	tr.discard(second)
-}
-
-func TestTransport_take_trustsOnlyFreshConnectionsWithWhatMustNotBeSentTwice(t *testing.T) {
-	tr, conn := connected(t, newRawTarget(t, silent).addr)
-	now := time.Now()
-	tr.put(conn, now)
-	if got := tr.take(now.Add(freshFor), true); got != conn {
-		t.Error("got no connection although it is fresh")
-	}
-	tr.put(conn, now)
-	if got := tr.take(now.Add(freshFor+time.Millisecond), true); got != nil {
-		t.Error("got a connection that idled")
-	}
-	if n := len(tr.idle); n != 0 {
-		t.Errorf("%d idle connections are left beside the one that will be dialled", n)
-	}
 }
 
 func TestTransport_closeIdle_closesWhatIdled(t *testing.T) {
@@ -147,48 +130,6 @@ func TestTargetConn_kill_isSafeAtAnyMoment(t *testing.T) {
 	}
 	if n := len(tr.open); n != 0 {
 		t.Errorf("%d connections are counted as open", n)
-	}
-}
-
-func TestTransport_take_learnsHowSoonTheTargetCloses(t *testing.T) {
-	var conns atomic.Int32
-	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
-		if conns.Add(1) > 1 {
-			silent(c, r)
-		}
-	})
-	tr, dead := connected(t, target.addr)
-	now := time.Now()
-	tr.put(dead, now)
-	eventually(t, "the end has arrived", func() bool { return !dead.quiet() })
-	if got := tr.take(now.Add(20*time.Millisecond), false); got != nil {
-		t.Fatal("got a connection that the target has closed")
-	}
-	kept := tr.newConn()
-	if err := kept.connect(); err != nil {
-		t.Fatal(err)
-	}
-	tr.put(kept, now)
-	if got := tr.take(now.Add(9*time.Millisecond), true); got != kept {
-		t.Error("got no connection although it is well clear of that time")
-	}
-	tr.put(kept, now)
-	if got := tr.take(now.Add(11*time.Millisecond), true); got != nil {
-		t.Error("a request that must not be sent twice got a connection about to be closed")
-	}
-	if kept = tr.newConn(); kept.connect() != nil {
-		t.Fatal("cannot connect")
-	}
-	tr.put(kept, now)
-	if got := tr.take(now.Add(freshHold+time.Minute), true); got != nil {
-		t.Error("got a connection that idled for a minute")
-	}
-	if tr.fresh != 20*time.Millisecond {
-		t.Errorf("trusts for %v after a while, want twice as long as before", tr.fresh)
-	}
-	tr.learn(now, 100*time.Microsecond) // a worker that crashed is no idle timeout
-	if tr.fresh != 20*time.Millisecond {
-		t.Errorf("trusts for %v after a crash under load, want as before", tr.fresh)
 	}
 }
 
