@@ -52,6 +52,7 @@ func (c *client) name() name {
 func newClient(s *Server, conn net.Conn) *client {
 	c := &client{server: s}
 	c.init(conn)
+	c.boundUnsent()
 	c.addr = addrPort(conn.RemoteAddr())
 	c.port = portOf(conn.LocalAddr())
 	c.getSpace, c.putSpace = c.space, c.giveBack

@@ -269,6 +269,9 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 			break
 		}
 		x.down.release()
+		if body.kind == http1.Fixed && x.mayPour(body) {
+			return x.pourBody(body)
+		}
 		if err := x.awaitBody(body); err != nil {
 			return err
 		}
@@ -318,7 +321,13 @@ func (x *exchange) awaitBody(body *flow) *Error {
 	case err == io.EOF && body.kind == http1.UntilClose:
 		body.closed = true
 		return nil
-	case err == io.EOF:
+	}
+	return x.cutBody(err)
+}
+
+// cutBody is the error for a body of which the rest does not come.
+func (x *exchange) cutBody(err error) *Error {
+	if err == io.EOF {
 		err = errTruncated
 	}
 	if why := x.conn.killed(); why != nil {

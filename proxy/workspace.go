@@ -9,8 +9,9 @@ import (
 )
 
 // The sizes of the buffers. A stream holds at most one workspace and two
-// buffers, whatever its body: about 80 KB and the request head. While the head of
-// a response is read and passed on it may hold twice maxResponseHead.
+// buffers, whatever its body: about 90 KB and the heads; docs/request.md promises it.
+// While the head of a response is read and passed on it may hold twice
+// maxResponseHead.
 const (
 	headBuffer = 4 << 10  // of a workspace, grows to Settings.MaxHeadBytes
 	outBuffer  = 2 << 10  // of a workspace, grows with what is written at once
@@ -25,6 +26,8 @@ type workspace struct {
 	req http1.Request
 	res http1.Response
 	x   exchange
+
+	pour pour
 }
 
 var workspaces = sync.Pool{New: func() any {

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"io"
+	"time"
+)
+
+// pour moves bytes from one socket to another and takes none before the other has
+// it: what the receiver's system does not take stays with that of the sender, so
+// that a receiver that does not read holds no buffer of ours while we wait for it.
+// It is part of a workspace.
+type pour struct {
+	from, to *socket
+	buf      *[bodyBuffer]byte
+	most     int // that may be moved at once
+	n        int // bytes in buf, copies of those that from still has
+	wrote    int
+	waited   bool
+	failed   error
+
+	look, write func(fd uintptr) bool // bound once
+	take        func(fd uintptr)
+}
+
+func (p *pour) init(from, to *socket) {
+	p.from, p.to = from, to
+	if p.look == nil {
+		p.look, p.write, p.take = p.tryLook, p.tryWrite, p.takeWritten
+	}
+}
+
+// fill waits until from has something, up to most bytes of which are then in buf.
+func (p *pour) fill(most int64) error {
+	p.most, p.failed = int(min(most, bodyBuffer)), nil
+	if err := p.from.raw.Read(p.look); err != nil {
+		return err
+	}
+	return p.failed
+}
+
+func (p *pour) tryLook(fd uintptr) bool {
+	if p.buf == nil {
+		p.buf = bodyBuffers.Get().(*[bodyBuffer]byte)
+	}
+	n, wait, err := lookAt(fd, p.buf[:p.most])
+	if wait {
+		p.release()
+		return false
+	}
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	p.n, p.failed = n, err
+	return true
+}
+
+// flush writes what is in buf as far as the receiver takes it, and returns how much
+// that was. When it takes nothing flush waits, without a buffer, until it does, and
+// returns 0.
+func (p *pour) flush() (int, error) {
+	p.wrote, p.waited, p.failed = 0, false, nil
+	if err := p.to.raw.Write(p.write); err != nil {
+		return 0, err
+	}
+	if p.failed == nil && p.wrote > 0 {
+		p.failed = p.from.raw.Control(p.take)
+	}
+	return p.wrote, p.failed
+}
+
+func (p *pour) tryWrite(fd uintptr) bool {
+	if p.waited {
+		return true
+	}
+	n, wait, err := writeNow(fd, p.buf[:p.n])
+	if wait {
+		p.waited = true
+		p.release()
+		return false
+	}
+	p.wrote, p.failed = n, err
+	return true
+}
+
+func (p *pour) takeWritten(fd uintptr) { p.failed = discardFrom(fd, p.buf[:p.wrote]) }
+
+func (p *pour) release() {
+	if p.buf != nil {
+		bodyBuffers.Put(p.buf)
+		p.buf = nil
+	}
+}
+
+// mayPour reports whether the rest of body can be moved as pour does. It costs a
+// system call more for each piece, which the rest must be worth.
+func (x *exchange) mayPour(body *flow) bool {
+	return canPour && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil
+}
+
+// pourBody passes on the rest of a body of known length.
+func (x *exchange) pourBody(body *flow) *Error {
+	p := &x.c.pour
+	p.init(&x.conn.socket, &x.c.socket)
+	defer p.release()
+	for body.left > 0 {
+		x.conn.armRead(time.Now(), x.settings.BodyTimeout)
+		if err := p.fill(body.left); err != nil {
+			return x.cutBody(err)
+		}
+		x.c.armWrite(time.Now(), x.settings.BodyTimeout)
+		n, err := p.flush()
+		if err != nil {
+			return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
+		}
+		x.sent += int64(n)
+		body.left -= int64(n)
+	}
+	return nil
+}

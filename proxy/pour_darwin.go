@@ -1,0 +1,5 @@
+package proxy
+
+const discard = 0
+
+func (s *socket) boundUnsent() {}

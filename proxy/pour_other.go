@@ -1,0 +1,15 @@
+//go:build !linux && !darwin
+
+package proxy
+
+import "syscall"
+
+const canPour = false
+
+func (s *socket) boundUnsent() {}
+
+func lookAt(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
+
+func writeNow(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
+
+func discardFrom(uintptr, []byte) error { return syscall.EINVAL }

@@ -1,0 +1,52 @@
+//go:build linux || darwin
+
+package proxy
+
+import "syscall"
+
+const canPour = true
+
+// lookAt copies what has arrived on a non-blocking descriptor and leaves it there;
+// wait says that nothing is there yet.
+func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
+	for {
+		n, _, err := syscall.Recvfrom(int(fd), b, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, true, nil
+		default:
+			return max(n, 0), false, err
+		}
+	}
+}
+
+// writeNow writes to a non-blocking descriptor as much as it takes; wait says that
+// this is nothing.
+func writeNow(fd uintptr, b []byte) (n int, wait bool, err error) {
+	for {
+		n, err := syscall.Write(int(fd), b)
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, true, nil
+		default:
+			return max(n, 0), false, err
+		}
+	}
+}
+
+// discardFrom takes the next len(b) bytes, which have arrived, from a descriptor.
+func discardFrom(fd uintptr, b []byte) error {
+	for len(b) > 0 {
+		n, _, err := syscall.Recvfrom(int(fd), b, discard|syscall.MSG_DONTWAIT)
+		switch {
+		case err == syscall.EINTR:
+		case err != nil:
+			return err
+		default:
+			b = b[n:]
+		}
+	}
+	return nil
+}
