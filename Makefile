@@ -102,6 +102,11 @@ bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 fuzz: ## Every fuzz target for FUZZTIME=30s
 	@./.ci/fuzz '$(FUZZTIME)'
 
+.PHONY: soak
+soak: ## Streams, closing targets, aborts and slow clients in the promised sizes (Linux, slowhttptest, 15 min)
+	@command -v slowhttptest >/dev/null || { echo 'no slowhttptest: apt-get install slowhttptest' >&2; exit 1; }
+	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 40m -v -run '^TestSoak' ./e2e
+
 .PHONY: e2e-real
 e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long)
 	UPFRONT_E2E_REAL=1 go test -count=1 -timeout 60m -v -run '^TestReal' ./e2e/...
