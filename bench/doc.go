@@ -7,7 +7,7 @@
 // processes, divided by the requests that were answered: a figure that neither
 // the load's nor the target's cost enters.
 //
-//	go run ./bench                          # get, idle and switch, with the peers found
+//	go run ./bench                          # get, idle, switch and stream, with the peers found
 //	go run ./bench --scenario get --rounds 9
 //	go run ./bench --scenario websocket     # which cases of the WebSocket suite each proxy passes
 //	go run ./bench --scenario hostile       # targets that send what they must not: a table of who copes

@@ -37,6 +37,7 @@ var scenarios = map[string]func(*run) error{
 	"get":       (*run).get,
 	"idle":      (*run).idleConnections,
 	"switch":    (*run).switchTime,
+	"stream":    (*run).stream,
 	"hostile":   (*run).hostile,
 	"websocket": (*run).webSockets,
 }
@@ -46,8 +47,12 @@ func main() {
 		fatal(serveTarget(os.Args[2:]))
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "streams" {
+		fatal(serveStreams(os.Args[2:]))
+		return
+	}
 	r := &run{}
-	names := flag.String("scenario", "get,idle,switch", "scenarios to run")
+	names := flag.String("scenario", "get,idle,switch,stream", "scenarios to run")
 	flag.IntVar(&r.rounds, "rounds", 7, "rounds of each scenario, interleaved over the proxies")
 	flag.DurationVar(&r.duration, "duration", 3*time.Second, "length of one round")
 	flag.IntVar(&r.conns, "connections", 64, "keep-alive connections of the get scenario")
@@ -64,7 +69,7 @@ func main() {
 func (r *run) all(names []string, bin string, peers peerFlag, out string) error {
 	for _, name := range names {
 		if scenarios[name] == nil {
-			return fmt.Errorf("no scenario %q: choose from get, idle, switch, hostile, websocket", name)
+			return fmt.Errorf("no scenario %q: choose from get, idle, switch, stream, hostile, websocket", name)
 		}
 	}
 	if err := r.checkMachine(); err != nil {
