@@ -59,7 +59,7 @@ func TestSoakAborts_reachTheTargetAndLeaveNothing(t *testing.T) {
 	run := func(n int) (goroutines int, stacks string) {
 		p := startProxy(t, proxyOptions{})
 		a := newAborters(t, p)
-		a.run(t, 2000) // warm
+		a.run(t, scale(300, 2000)) // warm
 		waitFor(t, 20*time.Second, "the warm-up to be over", func() bool { return a.open.Load() == 0 })
 		before, _ := p.resources(t)
 		a.took = load.Histogram{}
