@@ -15,6 +15,7 @@ const (
 	DefaultMaxAttempts      = 3
 	DefaultHealthStatus     = "200-299"
 	DefaultTargetTimeout    = Duration(30e9)
+	DefaultBufferMemory     = 1 << 20
 	DefaultTargetPort       = 80
 	DefaultWeight           = 1
 )
@@ -36,6 +37,9 @@ func (s Spec) WithDefaults() Spec {
 	}
 	if s.TargetTimeout == 0 {
 		s.TargetTimeout = DefaultTargetTimeout
+	}
+	if s.BufferMemory == 0 {
+		s.BufferMemory = DefaultBufferMemory
 	}
 	return s
 }

@@ -38,6 +38,22 @@ type Spec struct {
 	// ErrorPages is the folder, as proxyd sees it, of templates such as 503.html
 	// that take the place of the built-in error pages. Empty is none.
 	ErrorPages string `json:"error_pages,omitempty"`
+	// BufferRequests reads the body of a request whole before a target is chosen,
+	// so that a slow client keeps no target busy.
+	BufferRequests bool `json:"buffer_requests,omitempty"`
+	// BufferResponses reads an answer of known length ahead of a client that is
+	// slower than its target, so that the target is free early. It delays nothing.
+	BufferResponses bool `json:"buffer_responses,omitempty"`
+	// BufferMemory is how many bytes of one buffered body stay in memory; the
+	// rest goes to a temporary file. Default 1 MiB.
+	BufferMemory int64 `json:"buffer_memory,omitempty"`
+	// MaxResponseBody in bytes; a larger answer is replaced by a 500, or broken
+	// off where its head has gone out. Zero is no limit.
+	MaxResponseBody int64 `json:"max_response_body,omitempty"`
+	// ReplayBody in bytes: a body announced to be no larger is read whole before
+	// the first attempt, even without BufferRequests, so that another attempt can
+	// be made with it. Zero is off.
+	ReplayBody int64 `json:"replay_body,omitempty"`
 }
 
 // HealthCheck is how the targets of a service are probed.

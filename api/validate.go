@@ -77,6 +77,21 @@ func (s Spec) Validate() error {
 		return invalid("--error-pages",
 			"folder of error pages %q is not an absolute path: set --error-pages to one as proxyd sees it", s.ErrorPages)
 	}
+	return s.validateBuffering()
+}
+
+func (s Spec) validateBuffering() error {
+	if s.BufferMemory < 0 {
+		return invalid("--buffer-memory",
+			"buffer memory %d is negative: set --buffer-memory to 0 for %d bytes", s.BufferMemory, DefaultBufferMemory)
+	}
+	if s.MaxResponseBody < 0 {
+		return invalid("--max-response-body",
+			"max response body %d is negative: set --max-response-body to 0 for no limit", s.MaxResponseBody)
+	}
+	if s.ReplayBody < 0 {
+		return invalid("--replay-body", "replay body %d is negative: set --replay-body to 0 for off", s.ReplayBody)
+	}
 	return nil
 }
 

@@ -104,6 +104,9 @@ func TestSpec_Validate(t *testing.T) {
 		{"target timeout off", Spec{TargetTimeout: -1}, "ok"},
 		{"body", Spec{MaxRequestBody: -1}, "--max-request-body"},
 		{"in flight", Spec{MaxInFlight: -1}, "--max-in-flight"},
+		{"buffer memory", Spec{BufferMemory: -1}, "--buffer-memory"},
+		{"response body", Spec{MaxResponseBody: -1}, "--max-response-body"},
+		{"replay", Spec{ReplayBody: -1}, "--replay-body"},
 		{"check path", Spec{HealthCheck: HealthCheck{Paths: []string{"up"}}}, "--health-check-path"},
 		{"check path with space", Spec{HealthCheck: HealthCheck{Paths: []string{"/u p"}}}, "--health-check-path"},
 		{"check query", Spec{HealthCheck: HealthCheck{Paths: []string{"/up?deep=1"}}}, "ok"},
@@ -212,7 +215,7 @@ func TestDeployRequest_WithDefaults(t *testing.T) {
 	want := DeployRequest{
 		Spec: Spec{
 			Hosts: []string{"a.example.com"}, PathPrefixes: []string{"/api"}, TargetTimeout: -1,
-			Policy: PolicyRoundRobin,
+			Policy: PolicyRoundRobin, BufferMemory: 1 << 20,
 			HealthCheck: HealthCheck{
 				Paths: []string{"/up"}, Interval: Duration(1e9), Timeout: Duration(5e9),
 				HealthyThreshold: 1, MaxAttempts: 3, Status: "200-299",

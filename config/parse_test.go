@@ -85,10 +85,11 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 					MaxAttempts: 3, HealthyThreshold: 1, Headers: map[string]string{}, Status: "200-299",
 				},
 				TargetTimeout: api.Duration(30 * time.Second), MaxRequestBody: 10 << 20, ErrorPages: "/srv/app/errors",
+				BufferMemory: 1 << 20,
 			},
 			Targets:       []api.Target{{Address: "127.0.0.1:3000"}, {Address: "127.0.0.1:3001", Weight: 2}},
 			DeployTimeout: api.Duration(30 * time.Second), DrainTimeout: api.Duration(30 * time.Second),
-			ErrorPages: Folder{Path: "/srv/app/errors", Line: 90, Column: 18},
+			ErrorPages: Folder{Path: "/srv/app/errors", Line: 95, Column: 18},
 		}},
 		NamesServices: true,
 	}
@@ -135,6 +136,10 @@ func TestParse_readsServices(t *testing.T) {
 		{"prefix kept", "services: {web: {strip_path_prefix: false, path_prefixes: /api/}}", Service{Spec: api.Spec{KeepPathPrefix: true, PathPrefixes: []string{"/api"}}}},
 		{"timeout off", "services: {web: {target_timeout: off}}", Service{Spec: api.Spec{TargetTimeout: -1}}},
 		{"timeout zero", "services: {web: {target_timeout: 0s}}", Service{Spec: api.Spec{TargetTimeout: -1}}},
+		{
+			"buffering", "services: {web: {buffer_requests: true, buffer_responses: true, buffer_memory: 64KB, max_response_body: 2MB, replay_body: 512}}",
+			Service{Spec: api.Spec{BufferRequests: true, BufferResponses: true, BufferMemory: 64 << 10, MaxResponseBody: 2 << 20, ReplayBody: 512}},
+		},
 		{"several health paths", "services: {web: {health_check: {path: [/up, /sidekiq/health], status: 200}}}", Service{Spec: api.Spec{HealthCheck: api.HealthCheck{Paths: []string{"/up", "/sidekiq/health"}, Status: "200"}}}},
 		{"IPv6 target", `services: {web: {targets: "[::1]:3000"}}`, Service{Targets: []api.Target{{Address: "[::1]:3000"}}}},
 		{"container name", `services: {web: {targets: [my_app-1:80]}}`, Service{Targets: []api.Target{{Address: "my_app-1:80"}}}},

@@ -20,6 +20,17 @@ type Service struct {
 	TargetTimeout time.Duration
 	// MaxRequestBody in bytes; 0 is no limit.
 	MaxRequestBody int64
+	// BufferRequests reads a body whole before a target is chosen.
+	BufferRequests bool
+	// BufferResponses reads ahead of a client that is slower than its target.
+	BufferResponses bool
+	// BufferMemory is how many bytes of one buffered body stay in memory.
+	BufferMemory int64
+	// MaxResponseBody in bytes; 0 is no limit.
+	MaxResponseBody int64
+	// ReplayBody in bytes: a body announced to be no larger is read whole before
+	// the first attempt; 0 is off.
+	ReplayBody int64
 	// HealthPaths are answered 200 while the service is paused or stopped.
 	HealthPaths []string
 	// ErrorPages take the place of the built-in ones. Nil is none.
@@ -47,12 +58,17 @@ func newService(name string, spec api.Spec, pages errorPages, members []*member,
 		targets[i] = m.target
 	}
 	return &Service{
-		Name:           name,
-		StripPrefix:    !spec.KeepPathPrefix,
-		TargetTimeout:  spec.TargetTimeout.Std(),
-		MaxRequestBody: spec.MaxRequestBody,
-		HealthPaths:    spec.HealthCheck.Paths,
-		ErrorPages:     pages.set,
+		Name:            name,
+		StripPrefix:     !spec.KeepPathPrefix,
+		TargetTimeout:   spec.TargetTimeout.Std(),
+		MaxRequestBody:  spec.MaxRequestBody,
+		BufferRequests:  spec.BufferRequests,
+		BufferResponses: spec.BufferResponses,
+		BufferMemory:    spec.BufferMemory,
+		MaxResponseBody: spec.MaxResponseBody,
+		ReplayBody:      spec.ReplayBody,
+		HealthPaths:     spec.HealthCheck.Paths,
+		ErrorPages:      pages.set,
 		Pool: balancer.NewPool(targets, balancer.PoolOptions{
 			Policy:   string(spec.Policy),
 			FailOpen: spec.FailOpen,

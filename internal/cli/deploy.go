@@ -33,6 +33,7 @@ type deployFlags struct {
 	targetTimeout       time.Duration
 	slowStart           time.Duration
 	maxRequestBody      int64
+	buffering           bufferingFlags
 	maxInFlight         int
 	policy              string
 	failOpen, supersede bool
@@ -93,6 +94,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	drainTimeout(cmd, &f.drainTimeout)
 	flags.DurationVar(&f.targetTimeout, "target-timeout", defaultTimeout, "how long a target may take to begin its answer; 0 is for ever")
 	flags.Int64Var(&f.maxRequestBody, "max-request-body", 0, "bytes that a request body may have; 0 is no limit")
+	f.buffering.register(cmd)
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests that one target may have at once; 0 is no limit")
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")
 	flags.DurationVar(&f.slowStart, "slow-start", 0, "time over which a new target's share grows; 0 is off")
@@ -127,6 +129,7 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 	if f.targetTimeout == 0 {
 		req.Spec.TargetTimeout = -1 // off; in the api zero is the default
 	}
+	f.buffering.set(&req.Spec)
 	var err error
 	if req.Spec.HealthCheck.Headers, err = parseHeaders(f.healthHeaders); err != nil {
 		return req, err

@@ -16,18 +16,19 @@ func TestDeploy_sendsWhatWasTyped(t *testing.T) {
 	}{
 		{
 			"defaults", "web --target web-1:3000",
-			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"30s"},"targets":[{"address":"web-1:3000"}],"deploy_timeout":"30s","drain_timeout":"30s"}`,
+			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"30s","buffer_memory":1048576},"targets":[{"address":"web-1:3000"}],"deploy_timeout":"30s","drain_timeout":"30s"}`,
 		},
 		{
 			"everything", "web --target a:1,b:2 --target c:3 --weight b:2=5 --host a.test --host b.test,c.test --path-prefix /api --strip-path-prefix=false " +
 				"--health-check-path /up,/sidekiq --health-check-interval 2s --health-check-timeout 3s --health-check-port 9 --health-check-host h.test " +
 				"--health-check-header X-Token:s:1 --health-check-status 200-399 --health-check-body ok --healthy-threshold 2 --max-attempts 4 " +
-				"--deploy-timeout 1m --drain-timeout 90s --target-timeout 7s --max-request-body 1024 --max-in-flight 8 --policy two_choices --slow-start 10s --fail-open --error-pages /srv/errors --supersede",
-			`{"spec":{"hosts":["a.test","b.test","c.test"],"path_prefixes":["/api"],"keep_path_prefix":true,"health_check":{"paths":["/up","/sidekiq"],"port":9,"host":"h.test","headers":{"X-Token":"s:1"},"interval":"2s","timeout":"3s","healthy_threshold":2,"max_attempts":4,"status":"200-399","body":"ok"},"policy":"two_choices","slow_start":"10s","fail_open":true,"target_timeout":"7s","max_request_body":1024,"max_in_flight":8,"error_pages":"/srv/errors"},"targets":[{"address":"a:1"},{"address":"b:2","weight":5},{"address":"c:3"}],"deploy_timeout":"1m0s","drain_timeout":"1m30s","supersede":true}`,
+				"--deploy-timeout 1m --drain-timeout 90s --target-timeout 7s --max-request-body 1024 --max-in-flight 8 --policy two_choices --slow-start 10s --fail-open --error-pages /srv/errors --supersede " +
+				"--buffer-requests --buffer-responses --buffer-memory 4096 --max-response-body 2048 --replay-body 512",
+			`{"spec":{"hosts":["a.test","b.test","c.test"],"path_prefixes":["/api"],"keep_path_prefix":true,"health_check":{"paths":["/up","/sidekiq"],"port":9,"host":"h.test","headers":{"X-Token":"s:1"},"interval":"2s","timeout":"3s","healthy_threshold":2,"max_attempts":4,"status":"200-399","body":"ok"},"policy":"two_choices","slow_start":"10s","fail_open":true,"target_timeout":"7s","max_request_body":1024,"max_in_flight":8,"error_pages":"/srv/errors","buffer_requests":true,"buffer_responses":true,"buffer_memory":4096,"max_response_body":2048,"replay_body":512},"targets":[{"address":"a:1"},{"address":"b:2","weight":5},{"address":"c:3"}],"deploy_timeout":"1m0s","drain_timeout":"1m30s","supersede":true}`,
 		},
 		{
 			"zero is not the default", "web --target a:1 --target-timeout 0 --drain-timeout 0",
-			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"-1ns"},"targets":[{"address":"a:1"}],"deploy_timeout":"30s","drain_timeout":"1ns"}`,
+			`{"spec":{"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"-1ns","buffer_memory":1048576},"targets":[{"address":"a:1"}],"deploy_timeout":"30s","drain_timeout":"1ns"}`,
 		},
 	}
 	for _, tt := range tests {

@@ -91,6 +91,18 @@ func TestStatus_ofOneService(t *testing.T) {
 	}
 }
 
+func TestStatus_showsTheSpecAsJSON(t *testing.T) {
+	service := busy().Services[1]
+	service.Spec.BufferRequests, service.Spec.BufferMemory = true, 4096
+	d := startDaemon(t, gives(service))
+	got := proxyctl(t, d.socket, []string{"status", "web", "--json"})
+	for _, want := range []string{`"buffer_requests": true`, `"buffer_memory": 4096`} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("got %q, want %s in it", got.stdout, want)
+		}
+	}
+}
+
 func TestAge(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		-time.Second: "now", 999 * time.Millisecond: "now", 59 * time.Second: "59s ago", time.Minute: "1m ago",
