@@ -56,6 +56,8 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_tunnels":                       uint64(tunnels),
 		"upfront_tunnels_total":                 c.Upgrades.Load(),
 		"upfront_tunnels_cut_total":             c.Cut.Load(),
+		"upfront_spool_files":                   uint64(max(s.spools.files.Load(), 0)),
+		"upfront_spool_errors_total":            s.spools.errors.Load(),
 		"upfront_access_log_dropped_total":      0,
 	}
 	if s.accessLog != nil {

@@ -65,6 +65,9 @@ func (x *exchange) serve() bool {
 		err = x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())
 	}
 	if err == nil {
+		err = x.gather()
+	}
+	if err == nil {
 		err = x.attempts()
 	}
 	if err != nil {
@@ -170,6 +173,7 @@ func (x *exchange) finish() bool {
 		x.close, x.linger = true, true
 	}
 	x.up.reader.discard()
+	x.up.drop()
 	x.down.discard()
 	if x.c.read < x.c.have {
 		x.linger = true // it sends on, and may not have read what it asked before
@@ -183,6 +187,7 @@ func (x *exchange) abandon() {
 	x.giveUp()
 	x.releaseTarget()
 	x.place.End()
+	x.up.drop()
 }
 
 func (x *exchange) releaseTarget() {

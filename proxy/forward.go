@@ -96,14 +96,18 @@ func (x *exchange) send() (sent int, err error) {
 	c := x.c
 	c.out = x.appendRequestHead(c.out[:0])
 	x.conn.armWrite(x.now, x.settings.BodyTimeout)
-	sent, err = writeBoth(&x.conn.socket, &c.out, x.up.first)
+	if x.up.small() {
+		sent, err = x.up.writeSmall(&x.conn.socket, c.out)
+	} else {
+		sent, err = writeBoth(&x.conn.socket, &c.out, x.up.first)
+	}
 	x.conn.sent.Store(int64(sent))
-	if err != nil {
+	if err != nil || x.up.small() {
 		return sent, err
 	}
 	// What the client sends is at hand once: it is not spent on a kept connection
 	// that the target was closing.
-	if !x.up.flow.done() && !(x.conn.uses > 0 && x.conn.ended()) {
+	if x.up.spool != nil || !x.up.flow.done() && !(x.conn.uses > 0 && x.conn.ended()) {
 		x.up.start(x)
 	}
 	return sent, nil

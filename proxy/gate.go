@@ -53,7 +53,7 @@ func (x *exchange) awaitRoom() (waited bool, err *Error) {
 // stand waits for what the client's leave and Shutdown can end, and then reads the
 // table again.
 func (x *exchange) stand(wait func(context.Context) error) *Error {
-	stand := &targetConn{} // stands in for a connection: what leave and Shutdown can end
+	stand := &targetConn{gate: true} // stands in for a connection: what leave and Shutdown can end
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stand.guard(cancel)

@@ -224,6 +224,7 @@ func (x *exchange) toClient(head, body []byte) *Error {
 func (x *exchange) relay() *Error {
 	c, res := x.c, &x.c.res
 	body := flow{kind: res.Body(c.req.IsHead()), left: res.ContentLength()}
+	x.up.spareSpool()
 	x.status = res.Status
 	x.noteResponse()
 	plain := body.kind == http1.UntilClose // the target's bytes have no framing of their own

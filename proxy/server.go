@@ -37,6 +37,7 @@ type Server struct {
 	accessLog *AccessLog
 	settings  atomic.Pointer[Settings] // replaced whole by Apply
 	counters  Counters
+	spools    spoolDisk
 
 	complained atomic.Int64 // Unix nanoseconds; when a page was last not rendered
 
@@ -71,6 +72,7 @@ func New(o Options) *Server {
 		seats:     newSeats(),
 		room:      newRoom(),
 		tunnels:   make(map[*tunnel]struct{}),
+		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
 	}
 	s.Apply(o.Settings)
 	return s

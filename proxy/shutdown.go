@@ -71,7 +71,7 @@ func (s *Server) stopAccepting() {
 // service any more.
 func (s *Server) letGo() {
 	s.each(func(c *client) {
-		if wait := c.waits.p.Load(); wait != nil && wait.transport == nil && c.waits.clear(wait) {
+		if wait := c.waits.p.Load(); wait != nil && wait.gate && c.waits.clear(wait) {
 			wait.kill(errStopping)
 		}
 	})

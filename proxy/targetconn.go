@@ -15,6 +15,7 @@ type targetConn struct {
 	idleSince time.Time // owner: transport
 	busy      bool      // guarded by transport.mu
 	uses      int       // exchanges before this one; owner: the exchange
+	gate      bool      // stands for a wait at a closed gate; set once
 
 	// sent is how many bytes of the request were written or are about to be;
 	// written by who sends.

@@ -13,6 +13,7 @@ import (
 type upload struct {
 	flow  flow
 	first []byte // what arrived with the head; stays at hand for another attempt
+	spool *spool // the rest, where it was gathered before the first attempt, and at hand as well
 
 	reader   bodyReader
 	pace     pace
@@ -21,10 +22,12 @@ type upload struct {
 
 	running bool          // the goroutine was started and not joined yet
 	done    chan struct{} // closed when run returns
-	halt    atomic.Bool   // written by stop, before it wakes run
+	halt    atomic.Bool   // written by stop, or who ends a gather, before it wakes who reads
 	ended   atomic.Int64  // Unix nanoseconds; when the body was complete, 0 before
 	err     *Error        // why run gave up; valid once done is closed
 	whole   atomic.Bool   // the client has sent all of it; written by run
+	spare   atomic.Bool   // no attempt can need the spool any more; written by relay
+	freed   atomic.Bool   // the spool was given back
 	asked   atomic.Bool   // the client waits for a 100: its silence is not its fault
 }
 
@@ -99,14 +102,25 @@ func (u *upload) start(x *exchange) {
 	u.halt.Store(false)
 	u.asked.Store(x.c.req.Continue && len(u.first) == 0)
 	u.done = make(chan struct{})
-	u.reader.init(&x.c.socket)
-	if rest := x.c.buffered(); len(rest) > 0 { // a chunk's line that is incomplete
-		u.reader.have = copy(u.reader.space(), rest)
-		u.consumed = true
-		x.c.read = x.c.have
+	u.whole.Store(u.flow.done())
+	if u.spool == nil {
+		u.consumed = u.takeOver(x.c) || u.consumed
 	}
 	// All that the goroutine uses of x stays as it is until it was joined.
 	go u.run(x, x.conn)
+}
+
+// takeOver makes u read what the client sends from here on. It reports whether it
+// took bytes that had arrived: a chunk's line that is incomplete.
+func (u *upload) takeOver(c *client) bool {
+	u.reader.init(&c.socket)
+	rest := c.buffered()
+	if len(rest) == 0 {
+		return false
+	}
+	u.reader.have = copy(u.reader.space(), rest)
+	c.read = c.have
+	return true
 }
 
 // run moves the body until it is complete or one side fails.
@@ -124,9 +138,15 @@ func (u *upload) run(x *exchange, conn *targetConn) {
 		conn.kill(u.err) // wakes whoever waits for the response
 	}
 	u.ended.Store(time.Now().UnixNano())
+	if u.spare.Load() {
+		u.drop()
+	}
 }
 
 func (u *upload) move(x *exchange, conn *targetConn) *Error {
+	if u.spool != nil {
+		return u.sendSpool(x, conn)
+	}
 	for {
 		keep, used, bad := u.flow.walk(u.reader.bytes())
 		if bad != nil {
@@ -193,9 +213,13 @@ func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 	if keep == 0 {
 		return nil
 	}
+	return u.toTarget(x, conn, u.reader.bytes()[:keep])
+}
+
+func (u *upload) toTarget(x *exchange, conn *targetConn, piece []byte) *Error {
 	conn.armWrite(time.Now(), x.settings.BodyTimeout)
-	conn.sent.Add(int64(keep))
-	if _, err := conn.Write(u.reader.bytes()[:keep]); err != nil {
+	conn.sent.Add(int64(len(piece)))
+	if _, err := conn.Write(piece); err != nil {
 		return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
 	}
 	return nil
