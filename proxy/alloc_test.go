@@ -46,7 +46,13 @@ func lean(t *testing.T, raw []byte) string {
 }
 
 func TestServer_allocatesNothingForAPlainRequest(t *testing.T) {
+	t.Run("streamed", func(t *testing.T) { allocatesNothing(t, false) })
+	t.Run("buffered", func(t *testing.T) { allocatesNothing(t, true) })
+}
+
+func allocatesNothing(t *testing.T, buffered bool) {
 	svc := newService(lean(t, []byte(ok(strings.Repeat("x", 300)))))
+	svc.BufferRequests, svc.BufferResponses, svc.BufferMemory = buffered, buffered, 1<<20
 	r := newRig(t, Settings{}, svc)
 	r.server.accessLog = nil
 	w := r.wire()

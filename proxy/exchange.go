@@ -32,11 +32,13 @@ type exchange struct {
 	up   upload
 	down bodyReader
 
-	status  int   // that the client was sent; 0 while there is none
-	sent    int64 // body bytes to the client, with framing
-	started bool  // a byte of the final response went out
-	close   bool  // the client's connection ends with this exchange
-	linger  bool  // … and the client may still be sending
+	status  int        // that the client was sent; 0 while there is none
+	sent    int64      // body bytes to the client, with framing
+	ahead   *readAhead // while the client has less of the response than we
+	leads   bool       // the response may be read ahead
+	started bool       // a byte of the final response went out
+	close   bool       // the client's connection ends with this exchange
+	linger  bool       // … and the client may still be sending
 	err     *Error
 
 	contentType    [64]byte // of the response, for the log
@@ -70,6 +72,7 @@ func (x *exchange) serve() bool {
 	if err == nil {
 		err = x.attempts()
 	}
+	err = x.catchUp(err)
 	if err != nil {
 		x.fail(err)
 	}
@@ -187,6 +190,7 @@ func (x *exchange) abandon() {
 	x.giveUp()
 	x.releaseTarget()
 	x.place.End()
+	x.abandonAhead()
 	x.up.drop()
 }
 

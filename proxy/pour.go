@@ -91,10 +91,11 @@ func (p *pour) release() {
 	}
 }
 
-// mayPour reports whether the rest of body can be moved as pour does. It costs a
+// mayPour reports whether the rest of body is to be moved as pour does, which is
+// not when the target is to be free before the client has everything. It costs a
 // system call more for each piece, which the rest must be worth.
 func (x *exchange) mayPour(body *flow) bool {
-	return canPour && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil
+	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil
 }
 
 // pourBody passes on the rest of a body of known length.

@@ -233,6 +233,7 @@ func (x *exchange) relay() *Error {
 	if !chunked && (plain || body.kind == http1.Chunked) {
 		x.close = true // HTTP/1.0: the end of the connection ends the body
 	}
+	x.leads = body.kind == http1.Fixed && x.mayLead()
 	x.decideClose(res.Status)
 	c.out = x.appendResponseHead(c.out[:0], chunked)
 	// To send the body after all is a common mistake of targets, and it would come
@@ -287,6 +288,9 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 func (x *exchange) pass(head, piece []byte, wrap bool) *Error {
 	x.started = true
 	x.sent += int64(len(piece))
+	if x.leads {
+		return x.lead(head, piece)
+	}
 	if !wrap || len(piece) == 0 {
 		return x.toClient(head, piece)
 	}

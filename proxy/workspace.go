@@ -11,7 +11,8 @@ import (
 // The sizes of the buffers. A stream holds at most one workspace and two
 // buffers, whatever its body: about 90 KB and the heads; docs/request.md promises it.
 // While the head of a response is read and passed on it may hold twice
-// maxResponseHead.
+// maxResponseHead. Where bodies are buffered, each direction adds a spool: the memory
+// that the service allows, and a buffer to read its file with.
 const (
 	headBuffer = 4 << 10  // of a workspace, grows to Settings.MaxHeadBytes
 	outBuffer  = 2 << 10  // of a workspace, grows with what is written at once
@@ -21,13 +22,13 @@ const (
 // workspace is what a connection needs only while it has a request: a
 // connection that waits for one holds none.
 type workspace struct {
-	in  []byte // what the client sent: in[read:have] is not consumed yet
-	out []byte // the head being written, with a small body behind it
-	req http1.Request
-	res http1.Response
-	x   exchange
-
-	pour pour
+	in     []byte // what the client sent: in[read:have] is not consumed yet
+	out    []byte // the head being written, with a small body behind it
+	req    http1.Request
+	res    http1.Response
+	x      exchange
+	pour   pour
+	atOnce nowWriter
 }
 
 var workspaces = sync.Pool{New: func() any {
