@@ -8,7 +8,8 @@ type flow struct {
 	kind   http1.Body
 	left   int64 // of a body of Fixed length
 	chunks http1.Chunks
-	closed bool // the sender of an UntilClose body closed
+	closed bool  // the sender of an UntilClose body closed
+	open   int64 // bytes of an UntilClose body so far
 }
 
 // walk takes what it can of b. b[:keep] is to be passed on then, and b[:used] is
@@ -22,9 +23,19 @@ func (f *flow) walk(b []byte) (keep, used int, err *http1.Error) {
 	case http1.Chunked:
 		return f.chunks.Walk(b)
 	case http1.UntilClose:
+		f.open += int64(len(b))
 		return len(b), len(b), nil
 	}
 	return 0, 0, nil
+}
+
+// beyond reports whether the body is larger than limit, 0 for none, as far as is
+// known: a Fixed one says so at its start.
+func (f *flow) beyond(limit int64) bool {
+	if limit <= 0 {
+		return false
+	}
+	return f.kind == http1.Fixed && f.left > limit || max(f.chunks.Size, f.open) > limit
 }
 
 // done reports whether the body is complete.

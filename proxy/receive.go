@@ -224,6 +224,9 @@ func (x *exchange) toClient(head, body []byte) *Error {
 func (x *exchange) relay() *Error {
 	c, res := x.c, &x.c.res
 	body := flow{kind: res.Body(c.req.IsHead()), left: res.ContentLength()}
+	if body.beyond(x.svc.MaxResponseBody) {
+		return x.tooLarge()
+	}
 	x.up.spareSpool()
 	x.status = res.Status
 	x.noteResponse()
@@ -248,6 +251,14 @@ func (x *exchange) relay() *Error {
 	return nil
 }
 
+// tooLarge is the error for a body that the service does not let through.
+func (x *exchange) tooLarge() *Error {
+	x.contentTypeLen = 0
+	err := x.badResponse(errAnswerTooLarge)
+	err.Status = 500
+	return err
+}
+
 // relayBody writes the head that stands in c.out, then the body as it comes.
 // wrap says that we make the chunks.
 func (x *exchange) relayBody(body *flow, wrap bool) *Error {
@@ -256,6 +267,9 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 		keep, used, bad := body.walk(x.down.bytes())
 		if bad != nil {
 			return x.badResponse(bad)
+		}
+		if body.beyond(x.svc.MaxResponseBody) {
+			return x.tooLarge()
 		}
 		if len(head) > 0 || keep > 0 {
 			if err := x.pass(head, x.down.bytes()[:keep], wrap); err != nil {
