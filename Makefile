@@ -108,7 +108,7 @@ soak: ## Streams, closing targets, aborts and slow clients in the promised sizes
 	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 40m -v -run '^TestSoak' ./e2e
 
 .PHONY: e2e-real
-e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long)
+e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long); UPFRONT_E2E_BUFFERED=1 buffers
 	UPFRONT_E2E_REAL=1 go test -count=1 -timeout 60m -v -run '^TestReal' ./e2e/...
 
 ##@ Tools

@@ -10,15 +10,27 @@ import (
 // The promise: deploy after deploy under every kind of load, the old app killed
 // the moment proxyctl returns, and nobody sees a failed request.
 func TestDeploy_underLoadFailsNoRequest(t *testing.T) {
+	t.Run("streamed", func(t *testing.T) { deployUnderLoad(t) })
+	t.Run("buffered", func(t *testing.T) { deployUnderLoad(t, buffered...) })
+}
+
+// buffered are the flags of a deploy whose bodies are buffered, those of 64 KB in a
+// file.
+var buffered = []string{"--buffer-requests", "--buffer-responses", "--buffer-memory", "16384"}
+
+func deployUnderLoad(t *testing.T, flags ...string) {
 	deploys := scale(6, 50)
 	p := startProxy(t, proxyOptions{})
+	deploy := func(a *app) {
+		p.do(t, append([]string{"deploy", "web", "--target", a.address, "--drain-timeout", "2500ms"}, flags...)...)
+	}
 	old := startApp(t, "v0")
-	p.do(t, "deploy", "web", "--target", old.address)
+	deploy(old)
 	traffic := startLoad(t, p.address, allModes)
 	for i := 1; i <= deploys; i++ {
 		// Streams last 1.5s and must not be cut; WebSockets have to move.
 		next := startApp(t, "v"+itoa(i), "--ready-after", "200ms")
-		p.do(t, "deploy", "web", "--target", next.address, "--drain-timeout", "2500ms")
+		deploy(next)
 		returned := time.Now()
 		old.kill()
 		if v, found := traffic.Report().Version("v" + itoa(i-1)); !found || v.LastSent.After(returned) {

@@ -155,14 +155,21 @@ func (e *edge) do(t testing.TB, args ...string) {
 func (e *edge) swapContainers(t testing.TB, n int, workers []load.Workers, runApp func(name, version string)) *traffic {
 	t.Helper()
 	name := func(i int) string { return e.network + "-app-" + itoa(i) }
+	deploy := func(i int) {
+		flags := []string{"deploy", "web", "--target", name(i) + ":3000", "--drain-timeout", "2500ms"}
+		if os.Getenv("UPFRONT_E2E_BUFFERED") == "1" {
+			flags = append(flags, buffered...)
+		}
+		e.do(t, flags...)
+	}
 	runApp(name(0), "v0")
-	e.do(t, "deploy", "web", "--target", name(0)+":3000")
+	deploy(0)
 	traffic := startLoad(t, e.address, workers)
 	for i := 1; i <= n; i++ {
 		runApp(name(i), "v"+itoa(i))
 		kill := killer(t, name(i-1))
 		began := time.Now()
-		e.do(t, "deploy", "web", "--target", name(i)+":3000", "--drain-timeout", "2500ms")
+		deploy(i)
 		returned := time.Now()
 		kill()
 		report := traffic.Report()

@@ -21,7 +21,8 @@ var realModes = []load.Workers{
 
 // A Rack app on Debian's Puma in real containers, deployed 50 times under load:
 // the promise on what people run. UPFRONT_E2E_DEPLOYS and UPFRONT_E2E_REQUESTS
-// make it shorter while working on it.
+// make it shorter while working on it; with UPFRONT_E2E_BUFFERED=1 bodies are
+// buffered.
 func TestReal_pumaIsDeployedUnderLoad(t *testing.T) {
 	if os.Getenv("UPFRONT_E2E_REAL") != "1" {
 		t.Skip("takes ten minutes, root and debootstrap: run `make e2e-real`")
