@@ -57,14 +57,14 @@ const slowMemory = 32
 const slowSize = 16 << 20
 
 // startSlow starts a proxy with one target, which slow clients and others ask.
-func startSlow(t *testing.T, limits string) *proxy {
+func startSlow(t *testing.T, limits string) (p *proxy, direct string) {
 	t.Helper()
 	dir := shortFolder(t)
 	path := filepath.Join(dir, "proxy.yml")
 	if err := os.WriteFile(path, []byte(limits), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := startProxy(t, proxyOptions{config: path, dir: dir})
+	p = startProxy(t, proxyOptions{config: path, dir: dir})
 	target := startRaw(t, &rawTarget{answer: func(x *asked) bool {
 		if x.Method == http.MethodPost {
 			_, err := io.Copy(io.Discard, x.Body)
@@ -79,22 +79,22 @@ func startSlow(t *testing.T, limits string) *proxy {
 		return writePattern(x.conn, slowSize) == nil
 	}})
 	p.do(t, "deploy", "web", "--target", target.address)
-	return p
+	return p, target.address
 }
 
 // A few hundred slow clients, of every kind at once: nobody else waits for them,
 // heads that do not come are cut, and all is as before afterwards.
 func TestSoakSlowClients_areBornAndCut(t *testing.T) {
 	const headTimeout = time.Second
-	p := startSlow(t, "limits:\n  head_timeout: 1s\n")
-	probeFor(t, p, scaleTime(time.Second, 10*time.Second)) // warm
+	p, _ := startSlow(t, "limits:\n  head_timeout: 1s\n")
+	probeFor(t, p.address, scaleTime(time.Second, 10*time.Second)) // warm
 	before, _ := p.resources(t)
 	for _, s := range slownesses {
 		t.Run(s.name, func(t *testing.T) {
 			n := scale(200, 5000)
 			p.resetPeak(t)
 			slow := openSlow(t, p, s, n)
-			probe := probeFor(t, p, scaleTime(2*time.Second, 12*time.Second))
+			probe := probeFor(t, p.address, scaleTime(2*time.Second, 12*time.Second))
 			now, _ := p.resources(t)
 			t.Logf("%d slow %s: %d KB each, %v; a quick client meanwhile: %s", n, s.name, (now.peak-before.resident)/n, now, describe(probe))
 			if s.name == "heads" {
@@ -199,7 +199,7 @@ func expectCut(t *testing.T, s *slowClients, timeout time.Duration) {
 
 // probeFor asks at fixed times, however long answers take, and returns how long
 // they took from the time at which they were due.
-func probeFor(t testing.TB, p *proxy, d time.Duration) *load.Histogram {
+func probeFor(t testing.TB, address string, d time.Duration) *load.Histogram {
 	t.Helper()
 	const lanes, every = 4, 40 * time.Millisecond
 	var mu sync.Mutex
@@ -209,7 +209,7 @@ func probeFor(t testing.TB, p *proxy, d time.Duration) *load.Histogram {
 	began := time.Now()
 	for lane := range lanes {
 		asking.Go(func() {
-			one, err := probeLane(t.Context(), p.address, began.Add(every*time.Duration(lane)/lanes), every, d)
+			one, err := probeLane(t.Context(), address, began.Add(every*time.Duration(lane)/lanes), every, d)
 			if err != nil {
 				wrong.add(err)
 			}
@@ -280,9 +280,9 @@ func TestSoakSlowhttptest(t *testing.T) {
 
 func runSlowhttptest(t *testing.T, s slowness) {
 	const connections, rate, length = 5000, 1000, 25
-	p := startSlow(t, "{}\n")
-	probeFor(t, p, 5*time.Second) // warm
-	quiet := probeFor(t, p, 15*time.Second)
+	p, direct := startSlow(t, "{}\n")
+	probeFor(t, p.address, 5*time.Second) // warm
+	quiet := probeFor(t, p.address, 15*time.Second)
 	before, _ := p.resources(t)
 	p.resetPeak(t)
 	args := append([]string{"-c", itoa(connections), "-r", itoa(rate), "-l", itoa(length), "-p", "5", "-u", "http://" + p.address + "/"}, s.tool...)
@@ -296,12 +296,16 @@ func runSlowhttptest(t *testing.T, s slowness) {
 		return open >= s.cost*connections || now-before.descriptors < open-100 // or the first are cut already
 	})
 	open /= s.cost
-	busy := probeFor(t, p, 15*time.Second)
+	// A client that asks the target directly shows what the machine itself costs.
+	machine := make(chan *load.Histogram, 1)
+	go func() { machine <- probeFor(t, direct, 15*time.Second) }()
+	busy := probeFor(t, p.address, 15*time.Second)
 	now, _ := p.resources(t)
 	t.Logf("%s: %d connections at once, %d KB each; %v", strings.Join(s.tool, " "), open, (now.peak-before.resident)/max(open, 1), now)
 	t.Logf("a quick client before: %s", describe(quiet))
 	t.Logf("a quick client during: %s (p99 %+.0f %%)", describe(busy),
 		100*(busy.Quantile(0.99).Seconds()/quiet.Quantile(0.99).Seconds()-1))
+	t.Logf("one without the proxy during: %s", describe(<-machine))
 	if !race() && now.peak-before.resident > slowMemory*open {
 		t.Errorf("%d slow connections cost %d KB, want at most %d each", open, now.peak-before.resident, slowMemory)
 	}
