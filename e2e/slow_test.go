@@ -37,15 +37,15 @@ type slowness struct {
 var slownesses = []slowness{
 	{
 		name: "heads", open: "GET / HTTP/1.1\r\nHost: slow.test\r\n", more: "X-Slow: a\r\n",
-		tool: []string{"-H", "-i", "2", "-x", "20"}, cost: 1,
+		tool: []string{"-H", "-i", "10", "-x", "20"}, cost: 1,
 	},
 	{
 		name: "bodies", open: "POST / HTTP/1.1\r\nHost: slow.test\r\nContent-Length: 8192\r\n\r\n", more: "a slow body ",
-		tool: []string{"-B", "-i", "2", "-s", "8192", "-x", "10"}, cost: 2,
+		tool: []string{"-B", "-i", "10", "-s", "8192", "-x", "10"}, cost: 2,
 	},
 	{
 		name: "readers", open: "GET / HTTP/1.1\r\nHost: slow.test\r\n\r\n",
-		tool: []string{"-X", "-n", "1", "-z", "32", "-w", "512", "-y", "1024"}, cost: 2,
+		tool: []string{"-X", "-n", "1", "-z", "5", "-w", "512", "-y", "1024"}, cost: 2,
 	},
 }
 
