@@ -35,9 +35,10 @@ func (s *Server) share(next *Settings) {
 	s.room.limit.Store(int64(free - 1 - next.MaxConnections))
 }
 
-// room is how many connections to targets there may be, of all transports
-// together. Those in use are never more than the clients, so there is always one
-// that is kept and can make room for the next.
+// room is how many connections to targets and temporary files there may be, of all
+// transports together. The connections in use are never more than the clients, so
+// there is always one that is kept and can make room for the next; a file that would
+// take the place of one is not made.
 type room struct {
 	limit atomic.Int64 // 0: none
 	taken atomic.Int64 // connections that are open or being dialled
@@ -69,6 +70,12 @@ func (r *room) take() {
 }
 
 func (r *room) giveBack() { r.taken.Add(-1) }
+
+// overfull reports whether more is taken than there is.
+func (r *room) overfull() bool {
+	limit := r.limit.Load()
+	return limit > 0 && r.taken.Load() > limit
+}
 
 // lookedAt is among how many transports the connection that idles longest is
 // looked for.

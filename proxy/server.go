@@ -74,6 +74,7 @@ func New(o Options) *Server {
 		tunnels:   make(map[*tunnel]struct{}),
 		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
 	}
+	s.spools.room = &s.room
 	s.Apply(o.Settings)
 	return s
 }

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -150,6 +151,7 @@ type spoolFile interface {
 
 // spoolDisk makes the files of a server's spools.
 type spoolDisk struct {
+	room   *room                     // in which a file counts as a connection does, nil for none; set once in New
 	create func() (spoolFile, error) // set once in New
 	most   int64                     // bytes of one answer that is read ahead; set once in New
 	files  atomic.Int64              // open now
@@ -175,8 +177,12 @@ func temporaryFile() (spoolFile, error) {
 }
 
 func (d *spoolDisk) open() (spoolFile, error) {
+	if !d.takeRoom() {
+		return nil, errNoDescriptor
+	}
 	file, err := d.create()
 	if err != nil {
+		d.giveRoom()
 		return nil, err
 	}
 	d.files.Add(1)
@@ -185,7 +191,30 @@ func (d *spoolDisk) open() (spoolFile, error) {
 
 func (d *spoolDisk) close(file spoolFile) {
 	d.files.Add(-1)
+	d.giveRoom()
 	_ = file.Close() // what was in it is not needed any more
+}
+
+var errNoDescriptor = errors.New("no descriptor left for a temporary file")
+
+// takeRoom counts a file that is about to be made, and reports false when there are
+// so many that it would take from the reserve.
+func (d *spoolDisk) takeRoom() bool {
+	if d.room == nil {
+		return true
+	}
+	d.room.take()
+	if d.room.overfull() {
+		d.room.giveBack()
+		return false
+	}
+	return true
+}
+
+func (d *spoolDisk) giveRoom() {
+	if d.room != nil {
+		d.room.giveBack()
+	}
 }
 
 // warnEvery keeps a full disk from filling the log.

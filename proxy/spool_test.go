@@ -177,3 +177,27 @@ func (f *shortFile) WriteAt(b []byte, off int64) (int, error) {
 	_, err := f.spoolFile.WriteAt(b[:len(b)-1], off)
 	return len(b), err
 }
+
+func TestSpool_makesNoFileFromTheReserve(t *testing.T) {
+	room := newRoom()
+	room.limit.Store(2)
+	disk := &spoolDisk{create: temporaryFile, room: &room}
+	first, second, third := &spool{disk: disk}, &spool{disk: disk}, &spool{disk: disk}
+	for _, s := range []*spool{first, second} {
+		if err := s.append([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := third.append([]byte("x")); !errors.Is(err, errNoDescriptor) {
+		t.Errorf("got %v, want %v", err, errNoDescriptor)
+	}
+	first.close()
+	if err := third.append([]byte("x")); err != nil {
+		t.Errorf("got %v although a file was closed", err)
+	}
+	second.close()
+	third.close()
+	if got := room.taken.Load(); got != 0 {
+		t.Errorf("%d places are taken, want 0", got)
+	}
+}
