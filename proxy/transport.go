@@ -86,8 +86,8 @@ func (t *transport) take(now time.Time, once bool) *targetConn {
 // it now. The connection that has idled longest shows for how long the target
 // keeps them. The caller holds mu.
 func (t *transport) trusts(now time.Time, conn *targetConn) bool {
-	idled := now.Sub(conn.idleSince)
-	if idled <= t.trust.fresh(now) {
+	idled := max(now.Sub(conn.idleSince), 0) // it may have been put back since
+	if idled < t.trust.fresh(now) {
 		return true
 	}
 	oldest := t.idle[0]
@@ -96,7 +96,7 @@ func (t *transport) trusts(now time.Time, conn *targetConn) bool {
 	} else {
 		t.trust.closed(now, age)
 	}
-	return idled <= t.trust.fresh(now)
+	return idled < t.trust.fresh(now)
 }
 
 // spare takes out an idle connection whose place one takes that is dialled now,

@@ -73,8 +73,11 @@ func TestTransport_take_trustsOnlyWhatTheTargetWillNotClose(t *testing.T) {
 	if got := tr.take(now.Add(10*ms), true); got != nil {
 		t.Error("got a connection of a target of which nothing is known")
 	}
+	if got := tr.take(now.Add(-ms), true); got != nil {
+		t.Error("got one that was put back a moment after we looked at the clock")
+	}
 	second := idledConn(t, tr, now.Add(450*ms))
-	if got := tr.take(now.Add(600*ms), true); got != second {
+	if got := tr.take(now.Add(599*ms), true); got != second {
 		t.Error("got no connection although one has idled for four times as long")
 	}
 	tr.put(second, now.Add(600*ms))
@@ -118,7 +121,7 @@ func TestTransport_take_trustsLessOnceTheTargetClosed(t *testing.T) {
 		t.Fatal("got a connection that the target has closed")
 	}
 	kept := idledConn(t, tr, now)
-	if got := tr.take(now.Add(200*ms), true); got != kept {
+	if got := tr.take(now.Add(199*ms), true); got != kept {
 		t.Error("got no connection although it is well clear of that time")
 	}
 	tr.put(kept, now)

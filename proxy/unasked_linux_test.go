@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,7 @@ func idleConn(t *testing.T, r *rig) (conn *targetConn) {
 		}
 		return conn != nil
 	})
+	tr.trust.open(time.Minute) // the target is known to keep its connections
 	return conn
 }
 
