@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"reflect"
 	"testing"
@@ -74,8 +75,8 @@ func TestResolve_passesTheLimitsOn(t *testing.T) {
 		MaxConnections: 1, MaxPerAddress: 2, MaxHeadBytes: 3, MaxFields: 4, HeadTimeout: 5, IdleTimeout: 6, ConnectTimeout: 7,
 		BodyTimeout: 8, BodyRate: 9, BodyGrace: 10, TunnelTimeout: 11, KeepUnderscores: true,
 	}
-	if got := resolve(options{}, file).proxy; !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
+	if got, want := fmt.Sprintf("%+v", resolve(options{}, file).proxy), fmt.Sprintf("%+v", want); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 	file.Headers.Underscores = "drop"
 	if resolve(options{}, file).proxy.KeepUnderscores {
