@@ -229,17 +229,23 @@ func (c *client) makeRoom(limit int) {
 // buffered returns what has arrived behind the head.
 func (c *client) buffered() []byte { return c.in[c.read:c.have] }
 
-// watch makes conn the thing to kill when the client leaves, and reports false
-// when it has left already.
+// watch makes conn the thing to kill when the client leaves or Shutdown cuts. It
+// reports false when that has happened already.
 func (c *client) watch(conn *targetConn) bool {
 	c.waits.set(conn)
-	if c.left.Load() {
-		if conn := c.waits.take(); conn != nil {
-			conn.kill(errClientLeft)
-		}
-		return false
+	var why error
+	switch {
+	case c.left.Load():
+		why = errClientLeft
+	case c.server.cut.Load():
+		why = errStopping
+	default:
+		return true
 	}
-	return true
+	if conn := c.waits.take(); conn != nil {
+		conn.kill(why)
+	}
+	return false
 }
 
 // unwatch takes conn back, and reports false when it was killed.

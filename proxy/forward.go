@@ -59,8 +59,9 @@ func (x *exchange) connect(t *transport) *Error {
 	}
 	x.conn = conn
 	if !x.c.watch(conn) {
+		why := conn.killed()
 		x.giveUp()
-		return x.ended("connect", errClientLeft)
+		return x.ended("connect", why)
 	}
 	if kept {
 		return nil

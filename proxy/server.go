@@ -42,6 +42,7 @@ type Server struct {
 	complained atomic.Int64 // Unix nanoseconds; when a page was last not rendered
 
 	closing  atomic.Bool
+	cut      atomic.Bool   // Shutdown waits no longer
 	quit     chan struct{} // closed by Shutdown
 	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask

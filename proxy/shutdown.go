@@ -118,8 +118,9 @@ func (s *Server) census() (clients, tunnels int) {
 	return len(s.seats.clients), len(s.tunnels)
 }
 
-// cutAll ends what every client waits on.
+// cutAll ends what every client waits on, now or later.
 func (s *Server) cutAll() {
+	s.cut.Store(true)
 	s.cutTunnels()
 	s.each(func(c *client) {
 		if conn := c.waits.take(); conn != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"upfront/service"
 )
 
 func TestServer_Shutdown_answersWhatIsInFlight(t *testing.T) {
@@ -67,6 +69,38 @@ func TestServer_Shutdown_cutsWhatIsLeftWhenTimeIsUp(t *testing.T) {
 	}
 	if b, err := io.ReadAll(half.r); err == nil {
 		t.Errorf("connection ended cleanly behind %q", b)
+	}
+}
+
+// slowRoutes lets a request go on to its service when it is told to.
+type slowRoutes struct {
+	fixedRoutes
+	asked, goOn chan struct{}
+}
+
+func (r *slowRoutes) Match(host, path []byte) (*service.Service, string, bool) {
+	r.asked <- struct{}{}
+	<-r.goOn
+	return r.fixedRoutes.Match(host, path)
+}
+
+func TestServer_Shutdown_cutsWhatAsksItsTargetAfterThat(t *testing.T) {
+	svc := newService(newRawTarget(t, silent).addr)
+	svc.TargetTimeout = time.Hour
+	routes := &slowRoutes{fixedRoutes{svc: svc, prefix: "/"}, make(chan struct{}, 1), make(chan struct{})}
+	r := newRigOf(t, Settings{}, svc, routes)
+	w := r.wire()
+	w.send(plainGET)
+	next(t, routes.asked)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Shutdown(ctx) }()
+	eventually(t, "what is left was cut", r.server.cut.Load)
+	close(routes.goOn)
+	_, _ = io.ReadAll(w.r)
+	if err := next(t, ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("shutdown: %v", err)
 	}
 }
 
