@@ -43,8 +43,14 @@ func (x *exchange) awaitRoom() (waited bool, err *Error) {
 	if !x.svc.Gate.Crowded() {
 		return false, nil
 	}
+	return true, x.joinLine()
+}
+
+// joinLine waits in line behind those that the last pause held, and reads the table
+// again.
+func (x *exchange) joinLine() *Error {
 	x.place.End()
-	return true, x.stand(func(ctx context.Context) (err error) {
+	return x.stand(func(ctx context.Context) (err error) {
 		x.place, err = x.svc.Gate.Join(ctx)
 		return err
 	})

@@ -23,6 +23,8 @@ func (x *exchange) gather() *Error {
 	if err := x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength()); err != nil {
 		return err
 	}
+	turn := x.place
+	x.place.End() // others go on while the body comes
 	if err := x.invite(); err != nil {
 		return err
 	}
@@ -32,7 +34,11 @@ func (x *exchange) gather() *Error {
 	}
 	// That may have taken long: what is deployed now decides.
 	x.now = time.Now()
-	if err := x.route(); err != nil {
+	again := x.route
+	if turn.Held() && x.svc.Gate.State() == service.Running {
+		again = x.joinLine
+	}
+	if err := again(); err != nil {
 		return err
 	}
 	return x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())

@@ -103,6 +103,56 @@ func TestGate_withoutAPause_afullTargetIsSaidAtOnce(t *testing.T) {
 	_ = w.Close()
 }
 
+// Nor by bodies that are gathered: others go on while they come.
+func TestGate_resume_isNotHeldUpBySlowBodies(t *testing.T) {
+	svc := gathering(httpTarget(t, mirror))
+	svc.Gate = service.NewGate(1000)
+	r := newRig(t, Settings{}, svc)
+	svc.Gate.Pause(time.Minute)
+	slow := r.held(100, "POST /?fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+	quick := r.held(1, plainGet)
+	svc.Gate.Resume()
+	if res, _ := quick[0].receive("GET"); res.StatusCode != 200 {
+		t.Errorf("got %d", res.StatusCode)
+	}
+	r.awaitSpooled(100)
+	for _, w := range slow {
+		w.send("hello")
+	}
+	for _, w := range slow {
+		if res, body := w.receive("POST"); res.StatusCode != 200 || body != "hello" {
+			t.Errorf("got %d %q", res.StatusCode, body)
+		}
+	}
+	eventually(t, "nobody is in line", func() bool { return !svc.Gate.Crowded() && svc.Gate.Held() == 0 })
+}
+
+// Those whose bodies were gathered after a pause go on in line as well.
+func TestGate_resume_letsGatheredBodiesThroughInLine(t *testing.T) {
+	svc := gathering(newRawTarget(t, silent).addr)
+	svc.Gate = service.NewGate(1000)
+	r := newRig(t, Settings{}, svc)
+	svc.Gate.Pause(time.Minute)
+	slow := r.held(1, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+	svc.Gate.Resume()
+	r.awaitSpooled(1)
+	var line []service.Place // full
+	for range 64 {
+		place, err := svc.Gate.Join(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		line = append(line, place)
+	}
+	slow[0].send("hello")
+	eventually(t, "it waits in line", func() bool { return svc.Gate.Held() == 1 })
+	for i := range line {
+		line[i].End()
+	}
+	eventually(t, "it is sent", func() bool { return r.inFlight() == 1 })
+	_ = slow[0].Close()
+}
+
 // An answer without an end gives its place to the next one all the same.
 func TestGate_resume_isNotHeldUpByStreams(t *testing.T) {
 	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
