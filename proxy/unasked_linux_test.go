@@ -36,10 +36,13 @@ func betweenLookAndSend(t *testing.T, r *rig, do func()) {
 	}
 }
 
-// idleConn waits until the target's connection is kept, and returns it.
+// idleConn waits until the target's connection is kept, and returns it. It is trusted
+// with requests that must not be sent twice.
 func idleConn(t *testing.T, r *rig) (conn *targetConn) {
 	t.Helper()
 	tr := r.svc.Pool.Targets()[0].Transport().(*transport)
+	tr.trust.quick.Store(0)
+	tr.trust.open(time.Minute)
 	eventually(t, "the connection is kept", func() bool {
 		tr.mu.Lock()
 		defer tr.mu.Unlock()
@@ -227,6 +230,8 @@ func TestServer_sendsNoPostTwiceThatTheTargetRead(t *testing.T) {
 		w := r.wire()
 		w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		w.receive("GET")
+		idleConn(t, r)
+		dials := r.server.counters.Dials.Load()
 		seen.Store(0)
 		w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
 		if res, _ := w.receive("POST"); res.StatusCode != 502 {
@@ -234,6 +239,9 @@ func TestServer_sendsNoPostTwiceThatTheTargetRead(t *testing.T) {
 		}
 		if got := seen.Load(); got != 1 {
 			t.Fatalf("the target got it %d times, want once", got)
+		}
+		if r.server.counters.Dials.Load() != dials {
+			t.Fatal("it was not sent on the kept connection")
 		}
 	}
 }
