@@ -51,7 +51,6 @@ func idleConn(t *testing.T, r *rig) (conn *targetConn) {
 		}
 		return conn != nil
 	})
-	tr.trust.open(time.Minute) // the target is known to keep its connections
 	return conn
 }
 
