@@ -12,8 +12,9 @@ import (
 type pour struct {
 	from, to *socket
 	buf      *[bodyBuffer]byte
-	most     int // that may be moved at once
-	n        int // bytes in buf, copies of those that from still has
+	most     int       // that may be moved at once
+	n        int       // bytes in buf, copies of those that from still has
+	piece    [1][]byte // what tryWrite is given
 	wrote    int
 	waited   bool
 	failed   error
@@ -72,13 +73,14 @@ func (p *pour) tryWrite(fd uintptr) bool {
 	if p.waited {
 		return true
 	}
-	n, wait, err := writeNow(fd, p.buf[:p.n])
-	if wait {
+	p.piece[0] = p.buf[:p.n]
+	p.wrote, p.failed = tryWrite(fd, p.piece[:])
+	p.piece[0] = nil
+	if p.wrote == 0 && p.failed == nil {
 		p.waited = true
 		p.release()
 		return false
 	}
-	p.wrote, p.failed = n, err
 	return true
 }
 

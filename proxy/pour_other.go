@@ -10,6 +10,4 @@ func (s *socket) boundUnsent() {}
 
 func lookAt(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
 
-func writeNow(uintptr, []byte) (int, bool, error) { return 0, false, syscall.EINVAL }
-
 func discardFrom(uintptr, []byte) error { return syscall.EINVAL }

@@ -21,21 +21,6 @@ func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
 	}
 }
 
-// writeNow writes to a non-blocking descriptor as much as it takes; wait says that
-// this is nothing.
-func writeNow(fd uintptr, b []byte) (n int, wait bool, err error) {
-	for {
-		n, err := syscall.Write(int(fd), b)
-		switch err {
-		case syscall.EINTR:
-		case syscall.EAGAIN:
-			return 0, true, nil
-		default:
-			return max(n, 0), false, err
-		}
-	}
-}
-
 // discardFrom takes the next len(b) bytes, which have arrived, from a descriptor.
 func discardFrom(fd uintptr, b []byte) error {
 	for len(b) > 0 {
