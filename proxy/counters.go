@@ -40,7 +40,7 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_connections_waited_total":      c.SeatWaits.Load(),
 		"upfront_connections_idle_closed_total": c.IdleClosed.Load(),
 		"upfront_connections_refused_total":     c.TurnedAway.Load(),
-		"upfront_target_connections":            uint64(max(s.room.taken.Load(), 0)),
+		"upfront_target_connections":            uint64(max(s.room.taken.Load()-s.spools.files.Load(), 0)),
 		"upfront_accept_errors_total":           c.AcceptErrors.Load(),
 		"upfront_bad_requests_total":            c.BadRequests.Load(),
 		"upfront_slow_bodies_total":             c.SlowBodies.Load(),

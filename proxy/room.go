@@ -36,12 +36,13 @@ func (s *Server) share(next *Settings) {
 }
 
 // room is how many connections to targets and temporary files there may be, of all
-// transports together. The connections in use are never more than the clients, so
-// there is always one that is kept and can make room for the next; a file that would
-// take the place of one is not made.
+// transports together. Each client may need a connection: files are not made, and
+// clients not seated, where they would be more than there is room for. So there is
+// always a connection that is kept and can make room for the next.
 type room struct {
-	limit atomic.Int64 // 0: none
-	taken atomic.Int64 // connections that are open or being dialled
+	limit   atomic.Int64 // 0: none
+	taken   atomic.Int64 // connections that are open or being dialled, and files
+	clients atomic.Int64 // that have a seat
 
 	mu         sync.Mutex
 	transports map[*transport]struct{} // guarded by mu; that have dialled and are not closed
@@ -61,7 +62,7 @@ func (r *room) leave(t *transport) {
 	delete(r.transports, t)
 }
 
-// take counts a connection that is about to be dialled.
+// take counts a connection that is about to be dialled, or a file.
 func (r *room) take() {
 	limit := r.limit.Load()
 	if r.taken.Add(1) > limit && limit > 0 {
@@ -71,10 +72,11 @@ func (r *room) take() {
 
 func (r *room) giveBack() { r.taken.Add(-1) }
 
-// overfull reports whether more is taken than there is.
-func (r *room) overfull() bool {
+// holds reports whether there is room for so many files and a connection for each
+// client.
+func (r *room) holds(files int64) bool {
 	limit := r.limit.Load()
-	return limit > 0 && r.taken.Load() > limit
+	return limit <= 0 || files+r.clients.Load() <= limit
 }
 
 // lookedAt is among how many transports the connection that idles longest is

@@ -70,8 +70,11 @@ func (s *Server) admit(c *client) bool {
 	key := addressKey(c.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	full := settings.MaxConnections > 0 && len(s.seats.clients) >= settings.MaxConnections
+	n := s.room.clients.Add(1)
+	most := s.seatsNow()
+	full := most > 0 && n > int64(most)
 	if !s.closing.Load() && (full || !s.pressure.takeCredit()) {
+		s.room.clients.Add(-1)
 		return false
 	}
 	s.seats.clients[c] = struct{}{}
@@ -90,6 +93,7 @@ func (s *Server) unseat(c *client) {
 	key := addressKey(c.addr.Addr())
 	s.mu.Lock()
 	delete(s.seats.clients, c)
+	s.room.clients.Add(-1)
 	if s.seats.byAddress[key]--; s.seats.byAddress[key] <= 0 {
 		delete(s.seats.byAddress, key)
 	}
@@ -113,10 +117,20 @@ func (e *seats) tell() {
 // is kept behind its answer.
 func (e *seats) crowded() bool { return e.waiting.Load() > 0 }
 
+// seatsNow is how many clients there may be now, 0 is any number: each may need a
+// connection to a target, of which there is room for fewer while there are files.
+func (s *Server) seatsNow() int {
+	most := s.settings.Load().MaxConnections
+	if limit := s.room.limit.Load(); limit > 0 {
+		most = min(most, max(int(limit-s.spools.files.Load()), 1))
+	}
+	return most
+}
+
 // surplus is how many connections there are too many for one more, or rather
 // some more, so that the search for those that idle costs little a connection.
 func (s *Server) surplus() int {
-	limit := s.settings.Load().MaxConnections
+	limit := s.seatsNow()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.seats.clients) - limit + 1

@@ -177,41 +177,41 @@ func temporaryFile() (spoolFile, error) {
 }
 
 func (d *spoolDisk) open() (spoolFile, error) {
-	if !d.takeRoom() {
+	if !d.take() {
 		return nil, errNoDescriptor
 	}
 	file, err := d.create()
 	if err != nil {
-		d.giveRoom()
+		d.giveBack()
 		return nil, err
 	}
-	d.files.Add(1)
 	return file, nil
 }
 
 func (d *spoolDisk) close(file spoolFile) {
-	d.files.Add(-1)
-	d.giveRoom()
 	_ = file.Close() // what was in it is not needed any more
+	d.giveBack()
 }
 
 var errNoDescriptor = errors.New("no descriptor left for a temporary file")
 
-// takeRoom counts a file that is about to be made, and reports false when there are
-// so many that it would take from the reserve.
-func (d *spoolDisk) takeRoom() bool {
+// take counts a file that is about to be made, and reports false when there are so
+// many that connections to targets would take from the reserve.
+func (d *spoolDisk) take() bool {
+	files := d.files.Add(1)
 	if d.room == nil {
 		return true
 	}
-	d.room.take()
-	if d.room.overfull() {
-		d.room.giveBack()
+	if !d.room.holds(files) {
+		d.files.Add(-1)
 		return false
 	}
+	d.room.take()
 	return true
 }
 
-func (d *spoolDisk) giveRoom() {
+func (d *spoolDisk) giveBack() {
+	d.files.Add(-1)
 	if d.room != nil {
 		d.room.giveBack()
 	}
