@@ -28,8 +28,6 @@ func (r *rig) held(n int, raw string) []*wire {
 	return clients
 }
 
-const plainGet = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
 // limitedTo is a service with one target that takes limit requests at once.
 func limitedTo(limit int, address string) *service.Service {
 	svc := newService()
@@ -64,13 +62,13 @@ func TestGate_resume_findsRoomForAllThatItHeld(t *testing.T) {
 	const limit = 2
 	r := newRig(t, Settings{}, limitedTo(limit, target.addr))
 	r.svc.Gate.Pause(time.Minute)
-	clients := r.held(100, plainGet)
+	clients := r.held(100, plainGET)
 	r.svc.Gate.Resume()
 	// Who comes now finds the target full, too, because of the pause.
 	for range 30 {
 		w := r.wire()
 		_ = w.SetDeadline(time.Now().Add(time.Minute))
-		w.send(plainGet)
+		w.send(plainGET)
 		clients = append(clients, w)
 	}
 	for i, w := range clients {
@@ -95,7 +93,7 @@ func TestGate_withoutAPause_afullTargetIsSaidAtOnce(t *testing.T) {
 	r.svc.Gate.Pause(time.Minute)
 	r.svc.Gate.Resume() // a pause that held nobody
 	w := r.wire()
-	w.send(plainGet)
+	w.send(plainGET)
 	next(t, asked)
 	if res, _ := r.get(); res.StatusCode != 503 {
 		t.Errorf("got %d, want 503", res.StatusCode)
@@ -110,7 +108,7 @@ func TestGate_resume_isNotHeldUpBySlowBodies(t *testing.T) {
 	r := newRig(t, Settings{}, svc)
 	svc.Gate.Pause(time.Minute)
 	slow := r.held(100, "POST /?fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
-	quick := r.held(1, plainGet)
+	quick := r.held(1, plainGET)
 	svc.Gate.Resume()
 	if res, _ := quick[0].receive("GET"); res.StatusCode != 200 {
 		t.Errorf("got %d", res.StatusCode)
@@ -164,7 +162,7 @@ func TestGate_resume_isNotHeldUpByStreams(t *testing.T) {
 	svc.Gate = service.NewGate(1000)
 	r := newRig(t, Settings{}, svc)
 	svc.Gate.Pause(time.Minute)
-	clients := r.held(150, plainGet)
+	clients := r.held(150, plainGET)
 	svc.Gate.Resume()
 	for _, w := range clients {
 		if head := w.head(); !strings.HasPrefix(head, "HTTP/1.1 200 ") {
@@ -198,7 +196,7 @@ func TestGate_answers404OnceTheServiceIsRemoved(t *testing.T) {
 	root := pagesOf(t, map[string]string{"404.html": "of nobody"})
 	r := newRigOf(t, Settings{ErrorPages: root}, svc, routes)
 	svc.Gate.Pause(time.Minute)
-	clients := r.held(3, plainGet)
+	clients := r.held(3, plainGET)
 	routes.svc.Store(nil)
 	svc.Gate.Resume() // as the registry does
 	for _, w := range clients {
@@ -238,7 +236,7 @@ func TestGate_stop_reachesThoseInLine(t *testing.T) {
 	})
 	r := newRig(t, Settings{}, limitedTo(1, target.addr))
 	r.svc.Gate.Pause(time.Minute)
-	clients := r.held(100, plainGet)
+	clients := r.held(100, plainGET)
 	r.svc.Gate.Resume()
 	next(t, asked) // one is at the target, the others find it full
 	r.svc.Gate.Stop("Closed")
