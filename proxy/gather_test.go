@@ -436,6 +436,22 @@ func TestGather_isEndedByAShutdownAtItsDeadline(t *testing.T) {
 	next(t, ended)
 }
 
+func TestGather_keepsBodiesInFilesWhileMemoryIsTight(t *testing.T) {
+	r := newRig(t, Settings{}, gathering(httpTarget(t, mirror)))
+	w := r.wire()
+	body := string(payload(bufferRoom))
+	w.send("POST /?fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n")
+	r.awaitSpooled(1)
+	w.send(body[:5000])
+	r.server.pressure.level.Store(int32(tight))
+	w.send(body[5000:15_000])
+	eventually(t, "a file is open", func() bool { return r.server.Counters()["upfront_spool_files"] == 1 })
+	w.send(body[15_000:])
+	if res, got := w.receive("POST"); res.StatusCode != 200 || got != body {
+		t.Errorf("got %d and %d bytes", res.StatusCode, len(got))
+	}
+}
+
 func TestGather_pipelinesRequests(t *testing.T) {
 	r := newRig(t, Settings{}, gathering(httpTarget(t, mirror)))
 	w := r.wire()

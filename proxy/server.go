@@ -75,7 +75,7 @@ func New(o Options) *Server {
 		tunnels:   make(map[*tunnel]struct{}),
 		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
 	}
-	s.spools.room = &s.room
+	s.spools.room, s.spools.memory = &s.room, &s.pressure
 	s.Apply(o.Settings)
 	return s
 }

@@ -39,7 +39,7 @@ func (s *spool) size() int64 { return s.held + s.stored }
 
 // append adds all of b or, with an error, nothing.
 func (s *spool) append(b []byte) error {
-	if s.stored == 0 && s.held+int64(len(b)) <= s.room {
+	if s.stored == 0 && s.held+int64(len(b)) <= s.room && !s.disk.sparesMemory() {
 		s.hold(b)
 		return nil
 	}
@@ -152,6 +152,7 @@ type spoolFile interface {
 // spoolDisk makes the files of a server's spools.
 type spoolDisk struct {
 	room   *room                     // in which a file counts as a connection does, nil for none; set once in New
+	memory *pressure                 // where it is tight bodies go to files at once, nil for never; set once in New
 	create func() (spoolFile, error) // set once in New
 	most   int64                     // bytes of one answer that is read ahead; set once in New
 	files  atomic.Int64              // open now
@@ -194,6 +195,9 @@ func (d *spoolDisk) close(file spoolFile) {
 }
 
 var errNoDescriptor = errors.New("no descriptor left for a temporary file")
+
+// sparesMemory reports whether memory is so short that it takes no more of a body.
+func (d *spoolDisk) sparesMemory() bool { return d.memory != nil && d.memory.now() >= tight }
 
 // take counts a file that is about to be made, and reports false when there are so
 // many that connections to targets would take from the reserve.

@@ -61,7 +61,7 @@ func TestSpool_givesBackWhatItWasGiven(t *testing.T) {
 }
 
 func TestSpool_costsASmallBodyLittle(t *testing.T) {
-	s := &spool{room: 1 << 20}
+	s := &spool{room: 1 << 20, disk: &spoolDisk{}}
 	if err := s.append(payload(1000)); err != nil {
 		t.Fatal(err)
 	}
