@@ -2,7 +2,10 @@
 
 package proxy
 
-import "syscall"
+import (
+	"io"
+	"syscall"
+)
 
 const canPour = true
 
@@ -29,6 +32,8 @@ func discardFrom(fd uintptr, b []byte) error {
 		case err == syscall.EINTR:
 		case err != nil:
 			return err
+		case n <= 0:
+			return io.ErrUnexpectedEOF // what was there a moment ago is not
 		default:
 			b = b[n:]
 		}
