@@ -163,6 +163,21 @@ func TestParse_readsServices(t *testing.T) {
 	}
 }
 
+func TestParse_saysWhatIsNoWholeNumber(t *testing.T) {
+	for written, want := range map[string]string{
+		"1.5":  "must be a whole number from 0 to 1000000, not 1.5",
+		"-1":   "must be a whole number from 0 to 1000000, not -1",
+		"many": `must be a whole number from 0 to 1000000, not "many"`,
+		"[1]":  "must be a whole number, not a list",
+	} {
+		_, err := Parse("proxy.yml", []byte("services: {web: {max_in_flight: "+written+"}}\n"))
+		var problem *Error
+		if !errors.As(err, &problem) || !strings.HasSuffix(problem.Message, want) {
+			t.Errorf("%s: got %v, want %q", written, err, want)
+		}
+	}
+}
+
 func TestParse_refusesALargeFile(t *testing.T) {
 	if _, err := Parse("proxy.yml", bytes.Repeat([]byte{'\n'}, MaxBytes)); err != nil {
 		t.Errorf("got %v for the largest file, want nil", err)

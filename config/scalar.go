@@ -60,9 +60,12 @@ func (d *decoder) flag(v value) bool {
 func (d *decoder) integer(v value, low, high int64) int64 {
 	n, ok := v.node.(*ast.IntegerNode)
 	if !ok {
-		if t, text := v.node.(*ast.StringNode); text {
-			d.failValue(v, "must be a whole number from %d to %d, not %q", low, high, t.Value)
-		} else {
+		switch other := v.node.(type) {
+		case *ast.StringNode:
+			d.failValue(v, "must be a whole number from %d to %d, not %q", low, high, other.Value)
+		case *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+			d.failValue(v, "must be a whole number from %d to %d, not %s", low, high, other.GetToken().Value)
+		default:
 			d.failKind(v, "a whole number")
 		}
 		return 0
