@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,4 +117,20 @@ func noFiles(cmd *cobra.Command, flags ...string) {
 	for _, name := range flags {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}
+}
+
+// flagError says in words what strconv says of a value that is no number.
+func flagError(err error) error {
+	var number *strconv.NumError
+	if !errors.As(err, &number) {
+		return err
+	}
+	reason := "it takes a whole number"
+	switch {
+	case errors.Is(number, strconv.ErrRange):
+		reason = "it is out of range"
+	case number.Func == "ParseBool":
+		reason = "it takes true or false"
+	}
+	return errors.New(strings.Replace(err.Error(), number.Error(), reason, 1))
 }

@@ -55,6 +55,9 @@ func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
 		{"web --target a:1 --weight b:1=2", "Error: --weight \"b:1=2\" names a target that --target does not\n"},
 		{"web --target a:1 --health-check-header X", "Error: --health-check-header \"X\" is not 'Name: value'\n"},
 		{"", "Error: deploy takes one service, got 0 arguments: proxyctl deploy SERVICE --target HOST:PORT [flags]\nRun 'proxyctl deploy --help' for usage.\n"},
+		{"web --target a:1 --buffer-memory 64KB", "Error: invalid argument \"64KB\" for \"--buffer-memory\" flag: it takes a whole number\nRun 'proxyctl deploy --help' for usage.\n"},
+		{"web --target a:1 --max-in-flight 99999999999999999999", "Error: invalid argument \"99999999999999999999\" for \"--max-in-flight\" flag: it is out of range\nRun 'proxyctl deploy --help' for usage.\n"},
+		{"web --target a:1 --buffer-requests=2", "Error: invalid argument \"2\" for \"--buffer-requests\" flag: it takes true or false\nRun 'proxyctl deploy --help' for usage.\n"},
 		{"web --targt a:1", "Error: unknown flag: --targt\nRun 'proxyctl deploy --help' for usage.\n"},
 	}
 	for _, tt := range tests {

@@ -23,6 +23,7 @@ says why not, in one sentence, and what to change.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.socket, "socket", "", "control socket of proxyd (env "+api.SocketVariable+"; default "+api.SystemSocket()+", or that of your user)")
 	flags.BoolVar(&s.json, "json", false, "write the answer as JSON")
