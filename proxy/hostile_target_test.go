@@ -236,12 +236,12 @@ func TestServer_givesUpOnABodyThatStops(t *testing.T) {
 
 func TestServer_keepsHeadsOfTargetsAsTheyAre(t *testing.T) {
 	target := scripted(t, func(_ string, c net.Conn, _ *bufio.Reader) {
-		_, _ = io.WriteString(c, "HTTP/1.1 299 Very  Own \xe4\r\nsErVer:  Kept \r\nX-A: 1\r\nx-a: 2\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\nContent-Length: 0\r\n\r\n")
+		_, _ = io.WriteString(c, "HTTP/1.1 299 Very  Own \xe4\r\nsErVer:  Kept \r\ndAte: Today\r\nX-A: 1\r\nx-a: 2\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\nContent-Length: 0\r\n\r\n")
 	})
 	r := newRig(t, Settings{}, newService(target.addr))
 	w := r.wire()
 	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-	want := "HTTP/1.1 299 Very  Own \xe4\r\nsErVer:  Kept \r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 0\r\n\r\n"
+	want := "HTTP/1.1 299 Very  Own \xe4\r\nsErVer:  Kept \r\ndAte: Today\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 0\r\n\r\n"
 	if got := w.head(); !bytes.Equal([]byte(got), []byte(want)) {
 		t.Fatalf("got %q, want %q", got, want)
 	}

@@ -16,7 +16,7 @@ import (
 func largeHead(size, length int) string {
 	end := "Content-Length: " + strconv.Itoa(length) + "\r\n\r\n"
 	var b strings.Builder
-	b.WriteString("HTTP/1.1 200 OK\r\n")
+	b.WriteString("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
 	for b.Len() < size-5000 { // as many cookies do
 		b.WriteString("Set-Cookie: " + strings.Repeat("c", 4000) + "\r\n")
 	}

@@ -131,7 +131,7 @@ func (x *exchange) badResponse(why error) *Error {
 }
 
 // The lines that are copied to the client as they came.
-var keepFromTarget = kinds(http1.Other, http1.Host, http1.Expect, http1.Trailer, http1.ContentType, http1.UserAgent,
+var keepFromTarget = kinds(http1.Other, http1.Date, http1.Host, http1.Expect, http1.Trailer, http1.ContentType, http1.UserAgent,
 	http1.RequestID, http1.RequestStart, http1.ForwardedFor, http1.ForwardedProto, http1.ForwardedHost,
 	http1.ForwardedPort, http1.ForwardedOther, http1.Ambiguous, http1.SecWebSocketKey, http1.Underscored)
 
@@ -174,6 +174,9 @@ func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	}
 	if chunked {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	}
+	if !res.Dated {
+		b = x.c.server.appendDate(b, time.Now())
 	}
 	if protocol := x.offered(); protocol != "" { // RFC 9110 §15.5.22: a 426 has to say to what
 		b = appendUpgrade(b, protocol)

@@ -9,8 +9,8 @@ import (
 // The lines that are copied to the target as they came. What a client may say
 // about itself is copied only from trusted proxies.
 var (
-	keepFromAnyone  = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey)
-	keepFromTrusted = kinds(http1.Other, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey,
+	keepFromAnyone  = kinds(http1.Other, http1.Date, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey)
+	keepFromTrusted = kinds(http1.Other, http1.Date, http1.Host, http1.ContentLength, http1.Trailer, http1.UserAgent, http1.ContentType, http1.SecWebSocketKey,
 		http1.ForwardedProto, http1.ForwardedHost, http1.ForwardedPort, http1.ForwardedOther, http1.RequestStart)
 
 	// Where Settings.KeepUnderscores says so.

@@ -37,6 +37,7 @@ type Server struct {
 	accessLog *AccessLog
 	settings  atomic.Pointer[Settings] // replaced whole by Apply
 	counters  Counters
+	date      atomic.Pointer[dateLine] // replaced by who finds it old
 	spools    spoolDisk
 
 	complained atomic.Int64 // Unix nanoseconds; when a page was last not rendered

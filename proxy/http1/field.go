@@ -27,6 +27,7 @@ const (
 	ContentType           // for the access log
 	Ambiguous             // a name that is another one to CGI-like targets, see classify
 	SecWebSocketKey       // part of the WebSocket handshake
+	Date                  // in an answer: when it was made; added where it lacks
 	Underscored           // a name with an underscore that is none of the above to any target
 )
 
@@ -97,6 +98,7 @@ type named struct {
 var knownNames = byLength(
 	named{"te", TE},
 	named{"host", Host},
+	named{"date", Date},
 	named{"proxy", HopByHop}, // httpoxy: HTTP_PROXY to CGI-like targets
 	named{"expect", Expect},
 	named{"upgrade", Upgrade},

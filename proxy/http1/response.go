@@ -11,6 +11,8 @@ type Response struct {
 	Reason []byte
 	// Minor is the minor version, 0 or 1.
 	Minor int
+	// Dated says that there is a Date field.
+	Dated bool
 
 	started  bool
 	reason   [2]int
@@ -100,8 +102,11 @@ func (r *Response) parseLine(line []byte) *Error {
 
 func (r *Response) judge() *Error {
 	for i := range r.fields {
-		if f := &r.fields[i]; f.Kind == Upgrade {
+		switch f := &r.fields[i]; f.Kind {
+		case Upgrade:
 			r.upgrades.note(r.Value(f))
+		case Date:
+			r.Dated = true
 		}
 	}
 	if err := r.judgeFraming(r.Minor); err != nil {
