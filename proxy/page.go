@@ -60,8 +60,7 @@ var acceptName = []byte("accept")
 const complainEvery = time.Minute
 
 func (s *Server) complainOfPage(err error) {
-	last, now := s.complained.Load(), time.Now().UnixNano()
-	if (last == 0 || now-last > int64(complainEvery)) && s.complained.CompareAndSwap(last, now) {
+	if s.complained.due(complainEvery) {
 		s.log.Warn("Error page not rendered, built-in one sent", logfield.Error(err))
 	}
 }

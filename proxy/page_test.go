@@ -204,7 +204,7 @@ func TestServer_complainOfPage_saysItOnceInAWhile(t *testing.T) {
 	if got := lines.Len(); got != 1 {
 		t.Errorf("got %d lines, want 1", got)
 	}
-	s.complained.Add(-int64(complainEvery) - 1)
+	s.complained.last.Add(-int64(complainEvery) - 1)
 	s.complainOfPage(errors.New("it makes too much"))
 	if got := lines.Len(); got != 2 {
 		t.Errorf("after a while: got %d lines, want 2", got)

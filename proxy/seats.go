@@ -18,7 +18,7 @@ type seats struct {
 
 	waiting atomic.Int32  // Serve calls and dials that wait for a client to go
 	gone    chan struct{} // capacity 1; a client went while somebody waited
-	warned  atomic.Int64  // Unix nanoseconds of the last warning
+	warned  seldom
 }
 
 func newSeats() seats {
@@ -174,8 +174,7 @@ func (s *Server) closeIdle(n int) int {
 
 // warnCrowded says once a minute that connections wait.
 func (s *Server) warnCrowded() {
-	now, last := time.Now().UnixNano(), s.seats.warned.Load()
-	if now-last > int64(time.Minute) && s.seats.warned.CompareAndSwap(last, now) {
+	if s.seats.warned.due(time.Minute) {
 		s.log.Warn("Connections wait, there are as many as there may be",
 			zap.Int("limit", s.settings.Load().MaxConnections))
 	}

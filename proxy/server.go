@@ -40,7 +40,7 @@ type Server struct {
 	date      atomic.Pointer[dateLine] // replaced by who finds it old
 	spools    spoolDisk
 
-	complained atomic.Int64 // Unix nanoseconds; when a page was last not rendered
+	complained seldom // of a page that was not rendered
 
 	closing  atomic.Bool
 	cut      atomic.Bool   // Shutdown waits no longer

@@ -157,7 +157,7 @@ type spoolDisk struct {
 	most   int64                     // bytes of one answer that is read ahead; set once in New
 	files  atomic.Int64              // open now
 	errors atomic.Uint64
-	warned atomic.Int64 // Unix nanoseconds
+	warned seldom
 }
 
 // spoolMost is how far a target may be ahead of its client on disk.
@@ -227,8 +227,7 @@ const warnEvery = 10 * time.Second
 // failed counts a failure, and tells the operator now and then.
 func (d *spoolDisk) failed(log *zap.Logger, err error) {
 	d.errors.Add(1)
-	now, last := time.Now().UnixNano(), d.warned.Load()
-	if now-last >= int64(warnEvery) && d.warned.CompareAndSwap(last, now) {
+	if d.warned.due(warnEvery) {
 		log.Warn("Spool failed", zap.Error(err))
 	}
 }
