@@ -100,7 +100,7 @@ func (x *exchange) send() (sent int, err error) {
 	if x.up.small() {
 		sent, err = x.up.writeSmall(&x.conn.socket, c.out)
 	} else {
-		sent, err = writeBoth(&x.conn.socket, &c.out, x.up.first)
+		sent, err = c.targetSender.send(&x.conn.socket, &c.out, x.up.first)
 	}
 	x.conn.sent.Store(int64(sent))
 	if err != nil || x.up.small() {
@@ -112,21 +112,6 @@ func (x *exchange) send() (sent int, err error) {
 		x.up.start(x)
 	}
 	return sent, nil
-}
-
-// joinBelow is the size up to which two pieces are copied together rather than
-// handed to the kernel as two.
-const joinBelow = 8 << 10
-
-// writeBoth writes head and body in one system call; head's storage may grow.
-func writeBoth(s *socket, head *[]byte, body []byte) (int, error) {
-	if len(body) > joinBelow {
-		pieces := net.Buffers{*head, body}
-		n, err := pieces.WriteTo(s.Conn)
-		return int(n), err
-	}
-	*head = append(*head, body...)
-	return s.Write(*head)
 }
 
 // giveUp closes the connection to the target, if there is one.

@@ -12,9 +12,8 @@ import (
 type pour struct {
 	from, to *socket
 	buf      *[bodyBuffer]byte
-	most     int       // that may be moved at once
-	n        int       // bytes in buf, copies of those that from still has
-	piece    [1][]byte // what tryWrite is given
+	most     int // that may be moved at once
+	n        int // bytes in buf, copies of those that from still has
 	wrote    int
 	waited   bool
 	failed   error
@@ -73,9 +72,7 @@ func (p *pour) tryWrite(fd uintptr) bool {
 	if p.waited {
 		return true
 	}
-	p.piece[0] = p.buf[:p.n]
-	p.wrote, p.failed = tryWrite(fd, p.piece[:])
-	p.piece[0] = nil
+	p.wrote, p.failed = tryWrite(fd, p.buf[:p.n], nil)
 	if p.wrote == 0 && p.failed == nil {
 		p.waited = true
 		p.release()

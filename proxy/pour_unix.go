@@ -13,7 +13,7 @@ const canPour = true
 // wait says that nothing is there yet.
 func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
-		n, _, err := syscall.Recvfrom(int(fd), b, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, err := recv(fd, b, syscall.MSG_PEEK)
 		switch err {
 		case syscall.EINTR:
 		case syscall.EAGAIN:
@@ -27,7 +27,7 @@ func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
 // discardFrom takes the next len(b) bytes, which have arrived, from a descriptor.
 func discardFrom(fd uintptr, b []byte) error {
 	for len(b) > 0 {
-		n, _, err := syscall.Recvfrom(int(fd), b, discard|syscall.MSG_DONTWAIT)
+		n, err := recv(fd, b, discard)
 		switch {
 		case err == syscall.EINTR:
 		case err != nil:

@@ -31,7 +31,7 @@ type readAhead struct {
 // client. Its target can say that it does not want that, as to nginx; the field
 // goes on to the client, for there may be an nginx in front of us.
 func (x *exchange) mayLead() bool {
-	if !x.svc.BufferResponses || !canTryWrite || x.c.raw == nil {
+	if !x.svc.BufferResponses || !canTryIO || x.c.raw == nil {
 		return false
 	}
 	res := &x.c.res
@@ -60,7 +60,7 @@ func (x *exchange) lead(head, piece []byte) *Error {
 		return x.toClient(head, piece)
 	}
 	c.armWrite(time.Now(), x.settings.BodyTimeout)
-	n, err := c.atOnce.write(&c.socket, head, piece)
+	n, err := c.clientSender.sendNow(&c.socket, head, piece)
 	if err != nil {
 		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}

@@ -30,7 +30,7 @@ type socket struct {
 
 func (s *socket) init(conn net.Conn) {
 	s.Conn = conn
-	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
+	if sc, ok := conn.(syscall.Conn); ok && canTryIO {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
 			s.look, s.peek = s.tryRead, func(fd uintptr) { s.silent, s.over = peekAt(fd) }

@@ -2,21 +2,50 @@
 
 package proxy
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
-const canTryRead = true
+const canTryIO = true
 
 // tryRead reads from a non-blocking descriptor; wait says that nothing is there
 // yet.
 func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
-		n, err := syscall.Read(int(fd), b)
+		n, err := recv(fd, b, 0)
 		switch err {
+		case nil:
+			return n, false, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return n, false, err
+			return 0, false, os.NewSyscallError("read", err)
+		}
+	}
+}
+
+// tryWrite writes to a non-blocking descriptor as much of a and b as it takes at
+// once; 0 says that it takes nothing yet.
+func tryWrite(fd uintptr, a, b []byte) (n int, err error) {
+	for {
+		switch {
+		case len(b) == 0:
+			n, err = send(fd, a)
+		case len(a) == 0:
+			n, err = send(fd, b)
+		default:
+			n, err = sendBoth(fd, a, b)
+		}
+		switch err {
+		case nil:
+			return n, nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, nil
+		default:
+			return 0, os.NewSyscallError("write", err)
 		}
 	}
 }
@@ -26,7 +55,7 @@ func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 func peekAt(fd uintptr) (silent, ended bool) {
 	var b [1]byte
 	for {
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		n, err := recv(fd, b[:], syscall.MSG_PEEK)
 		if err != syscall.EINTR {
 			return err == syscall.EAGAIN, err != syscall.EAGAIN && n <= 0
 		}
