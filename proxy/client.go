@@ -52,10 +52,12 @@ func (c *client) name() name {
 func newClient(s *Server, conn net.Conn) *client {
 	c := &client{server: s}
 	c.init(conn)
-	c.boundUnsent()
+	if s.boundsEach.Load() {
+		boundUnsent(conn)
+	}
 	c.addr = addrPort(conn.RemoteAddr())
 	c.port = portOf(conn.LocalAddr())
-	c.getSpace, c.putSpace = c.space, c.giveBack
+	c.getSpace, c.putSpace = c.space, c.rest
 	return c
 }
 
@@ -135,12 +137,11 @@ func (c *client) awaitHead() bool {
 // awaitBytes waits, without a buffer, for the first bytes of a request.
 func (c *client) awaitBytes() bool {
 	c.giveBack()
-	idle := c.server.settings.Load().IdleTimeout
-	if c.server.closing.Load() {
-		idle = idleTail
-	}
+	idle := c.idleTimeout()
 	now := time.Now()
-	c.armRead(now, idle)
+	if c.raw == nil || !c.readBy.IsZero() {
+		c.armRead(now, idle)
+	}
 	since := now.UnixNano()
 	c.idleSince.Store(since)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
@@ -195,6 +196,27 @@ func (c *client) giveBack() {
 		c.workspace = nil
 		c.read, c.have = 0, 0
 	}
+}
+
+// rest is called when nothing has come yet. A connection that brings its only
+// request with it never needs a deadline.
+func (c *client) rest() {
+	c.giveBack()
+	if !c.readBy.IsZero() {
+		return
+	}
+	c.armRead(time.Now(), c.idleTimeout())
+	if c.idleSince.Load() == dismissed { // and dismiss has set its deadline before ours
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// idleTimeout is how long the client may take until its next request.
+func (c *client) idleTimeout() time.Duration {
+	if c.server.closing.Load() {
+		return idleTail
+	}
+	return c.server.settings.Load().IdleTimeout
 }
 
 // readMore reads more of a head that is incomplete, behind what has arrived.
@@ -307,6 +329,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 }
 
 func portOf(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
 	if a == nil {
 		return ""
 	}

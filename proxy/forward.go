@@ -96,11 +96,11 @@ func (x *exchange) connect(t *transport) *Error {
 func (x *exchange) send() (sent int, err error) {
 	c := x.c
 	c.out = x.appendRequestHead(c.out[:0])
-	x.conn.armWrite(x.now, x.settings.BodyTimeout)
 	if x.up.small() {
+		x.conn.armWrite(x.now, x.settings.BodyTimeout)
 		sent, err = x.up.writeSmall(&x.conn.socket, c.out)
 	} else {
-		sent, err = c.targetSender.send(&x.conn.socket, &c.out, x.up.first)
+		sent, err = c.targetSender.send(&x.conn.socket, &c.out, x.up.first, x.settings.BodyTimeout)
 	}
 	x.conn.sent.Store(int64(sent))
 	if err != nil || x.up.small() {

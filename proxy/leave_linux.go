@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // leaveWatch notices clients that leave while their exchange waits for a target.
@@ -18,7 +19,12 @@ type leaveWatch struct {
 	mu      sync.Mutex
 	next    int32
 	clients map[int32]*client // guarded by mu; by a number of our own, since descriptors are reused
+	fresh   []int32           // guarded by mu; those that are not in the epoll set yet
 }
+
+// watchDelay is how old a connection has to be to be watched. One that has come and
+// gone by then has cost no system call.
+const watchDelay = 20 * time.Millisecond
 
 func newLeaveWatch() (*leaveWatch, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
@@ -51,12 +57,39 @@ func (w *leaveWatch) add(c *client) {
 	}
 	c.watched = w.next
 	w.clients[c.watched] = c
+	if len(w.fresh) == 0 {
+		_ = w.file.SetReadDeadline(time.Now().Add(watchDelay)) // wakes run
+	}
+	w.fresh = append(w.fresh, c.watched)
 	w.mu.Unlock()
-	_ = c.raw.Control(func(fd uintptr) {
-		event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | epollET, Fd: c.watched}
-		_ = syscall.EpollCtl(w.fd(), syscall.EPOLL_CTL_ADD, int(fd), &event)
-	})
 }
+
+// watchFresh puts those that came lately into the epoll set. An end that one has
+// sent meanwhile is reported at once.
+func (w *leaveWatch) watchFresh() {
+	w.mu.Lock()
+	list := make([]*client, 0, len(w.fresh))
+	for _, number := range w.fresh {
+		if c := w.clients[number]; c != nil {
+			list = append(list, c)
+		}
+	}
+	w.fresh = w.fresh[:0]
+	if cap(w.fresh) > maxFresh {
+		w.fresh = nil
+	}
+	_ = w.file.SetReadDeadline(time.Time{})
+	w.mu.Unlock()
+	for _, c := range list {
+		_ = c.raw.Control(func(fd uintptr) {
+			event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | epollET, Fd: c.watched}
+			_ = syscall.EpollCtl(w.fd(), syscall.EPOLL_CTL_ADD, int(fd), &event)
+		})
+	}
+}
+
+// maxFresh is the most numbers for which storage is kept.
+const maxFresh = 1024
 
 // remove forgets c; closing its descriptor takes it out of the epoll set.
 func (w *leaveWatch) remove(c *client) {
@@ -74,8 +107,16 @@ func (w *leaveWatch) fd() (fd int) {
 func (w *leaveWatch) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { _ = w.file.Close() })
 	defer stop()
+	for timedOut(w.tell()) {
+		w.watchFresh()
+	}
+}
+
+// tell tells clients that they left, until new ones are to be watched or the watch
+// is closed.
+func (w *leaveWatch) tell() error {
 	var events [64]syscall.EpollEvent
-	_ = w.raw.Read(func(fd uintptr) bool {
+	return w.raw.Read(func(fd uintptr) bool {
 		for {
 			n, err := syscall.EpollWait(int(fd), events[:], 0)
 			if err == syscall.EINTR {

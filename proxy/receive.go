@@ -212,8 +212,7 @@ func (x *exchange) decideClose(status int) {
 
 // toClient writes to the client. An error means that nobody is left to answer.
 func (x *exchange) toClient(head, body []byte) *Error {
-	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-	_, err := x.c.clientSender.send(&x.c.socket, &head, body)
+	_, err := x.c.clientSender.send(&x.c.socket, &head, body, x.settings.BodyTimeout)
 	if cap(head) > cap(x.c.out) {
 		x.c.out = head[:0] // it grew: the next response need not
 	}

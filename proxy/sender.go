@@ -1,6 +1,9 @@
 package proxy
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // sender writes to one socket at a time. It is part of a workspace, so that an idle
 // connection does not pay for it; who holds the workspace may use it.
@@ -8,6 +11,8 @@ type sender struct {
 	head, body []byte // that are still to be written
 	wrote      int
 	failed     error
+	s          *socket
+	patience   time.Duration         // of a wait
 	all, once  func(fd uintptr) bool // bound once
 }
 
@@ -16,13 +21,19 @@ type sender struct {
 const joinBelow = 8 << 10
 
 // send writes head and body in one system call, if the connection takes them, and
-// returns how many bytes went out. head's storage may grow.
-func (w *sender) send(s *socket, head *[]byte, body []byte) (int, error) {
+// returns how many bytes went out. It waits for patience at most, for ever if that
+// is negative. head's storage may grow.
+func (w *sender) send(s *socket, head *[]byte, body []byte, patience time.Duration) (int, error) {
+	// Most connections take what they are given, and never need a deadline.
+	if s.raw == nil || !s.writeBy.IsZero() {
+		s.armWrite(time.Now(), patience)
+	}
 	if len(body) <= joinBelow {
 		*head = append(*head, body...)
 		body = nil
 	}
 	if s.raw != nil {
+		w.s, w.patience = s, patience
 		return w.write(s, *head, body, true)
 	}
 	if len(body) == 0 {
@@ -49,7 +60,7 @@ func (w *sender) write(s *socket, head, body []byte, wait bool) (int, error) {
 		try = w.all
 	}
 	err := s.raw.Write(try)
-	w.head, w.body = nil, nil
+	w.s, w.head, w.body = nil, nil, nil
 	if err == nil {
 		err = w.failed
 	}
@@ -65,6 +76,9 @@ func (w *sender) tryAll(fd uintptr) bool {
 			return true
 		}
 		if n == 0 {
+			if w.s.writeBy.IsZero() {
+				w.s.armWrite(time.Now(), w.patience)
+			}
 			return false
 		}
 	}

@@ -40,7 +40,8 @@ type Server struct {
 	date      atomic.Pointer[dateLine] // replaced by who finds it old
 	spools    spoolDisk
 
-	complained seldom // of a page that was not rendered
+	complained seldom      // of a page that was not rendered
+	boundsEach atomic.Bool // a listener cannot pass maxUnsent on to its connections
 
 	closing  atomic.Bool
 	cut      atomic.Bool   // Shutdown waits no longer
@@ -140,6 +141,9 @@ func (s *Server) enter(ln net.Listener) error {
 		s.watch, s.stopWatch = watch, cancel
 		s.running.Go(func() { watch.run(ctx) })
 		s.running.Go(func() { s.watchMemory(ctx) })
+	}
+	if !boundUnsent(ln) {
+		s.boundsEach.Store(true)
 	}
 	s.listeners[ln] = struct{}{}
 	s.accepting.Add(1)

@@ -14,8 +14,8 @@ type socket struct {
 	net.Conn
 	raw syscall.RawConn // nil when the connection is not the system's
 
-	readBy  time.Time // what the read deadline is set to; owner: who reads
-	writeBy time.Time // what the write deadline is set to; owner: who writes
+	readBy  time.Time // what the read deadline is set to, zero for none; owner: who reads
+	writeBy time.Time // what the write deadline is set to, zero for none; owner: who writes
 
 	look   func(fd uintptr) bool // tryRead, bound once so that it costs no allocation
 	get    func() []byte         // owner: who reads, for the time of one readLazy

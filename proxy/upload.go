@@ -217,9 +217,8 @@ func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 }
 
 func (u *upload) toTarget(x *exchange, conn *targetConn, piece []byte) *Error {
-	conn.armWrite(time.Now(), x.settings.BodyTimeout)
 	conn.sent.Add(int64(len(piece)))
-	if _, err := x.c.targetSender.send(&conn.socket, &piece, nil); err != nil {
+	if _, err := x.c.targetSender.send(&conn.socket, &piece, nil, x.settings.BodyTimeout); err != nil {
 		return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
 	}
 	return nil

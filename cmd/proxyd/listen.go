@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"upfront/control"
+	"upfront/proxy"
 )
 
 // listenAll binds the addresses where clients arrive; all of them or none.
@@ -17,8 +18,9 @@ func listenAll(ctx context.Context, addresses []string) (all []net.Listener, err
 			closeAll(all)
 		}
 	}()
+	listenConfig := proxy.ListenConfig()
 	for _, address := range addresses {
-		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+		ln, err := listenConfig.Listen(ctx, "tcp", address)
 		if err != nil {
 			return all, listenError(address, err)
 		}
