@@ -28,7 +28,9 @@ type client struct {
 
 	waits   current     // what the exchange waits on
 	left    atomic.Bool // written by leaveWatch
-	watched int32       // set once by leaveWatch.add
+	watched int32       // set once by leaveWatch.add; 0 where there is none
+	idles   bool        // the last wait ended without a request, and goes on without a goroutine
+	parked  bool        // guarded by leaveWatch.mu; no goroutine runs it
 	extra   bool        // it is one too many of its address; set once by admit
 
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait
@@ -64,14 +66,27 @@ func newClient(s *Server, conn net.Conn) *client {
 // run serves the requests of the connection one after the other, in the order
 // in which they came.
 func (c *client) run() {
-	defer c.close()
+	parked := false // then it may be another goroutine's already
+	defer func() {
+		if !parked {
+			c.close()
+		}
+	}()
 	defer c.survive()
 	if c.extra {
 		c.turnAway()
 		return
 	}
-	for c.awaitHead() {
-		if !c.x.serve() {
+	for {
+		for c.awaitHead() {
+			if !c.x.serve() {
+				return
+			}
+		}
+		if !c.idles {
+			return
+		}
+		if parked = c.server.watch.park(c); parked || c.idleSince.Load() == dismissed && !c.recall() {
 			return
 		}
 	}
@@ -137,11 +152,12 @@ func (c *client) awaitHead() bool {
 // awaitBytes waits, without a buffer, for the first bytes of a request.
 func (c *client) awaitBytes() bool {
 	c.giveBack()
-	idle := c.idleTimeout()
+	idle, parks := c.idleTimeout()
 	now := time.Now()
 	if c.raw == nil || !c.readBy.IsZero() {
 		c.armRead(now, idle)
 	}
+	c.idles = false
 	since := now.UnixNano()
 	c.idleSince.Store(since)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
@@ -150,6 +166,10 @@ func (c *client) awaitBytes() bool {
 		c.server.mu.Lock() // dismiss has set its deadline
 		c.readBy = time.Time{}
 		c.server.mu.Unlock()
+	}
+	if c.idles = parks && !c.last && timedOut(err) && c.quiet(); c.idles {
+		c.idleSince.Store(since)
+		return false
 	}
 	if err != nil && timedOut(err) && !c.quiet() { // it came at the last moment
 		c.last = true
@@ -175,6 +195,10 @@ const dismissed = -1
 func (c *client) dismiss(since int64) bool {
 	if since <= 0 || !c.idleSince.CompareAndSwap(since, dismissed) {
 		return false
+	}
+	if c.server.watch.unpark(c) {
+		c.server.running.Go(c.expire)
+		return true
 	}
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 	return true
@@ -205,18 +229,24 @@ func (c *client) rest() {
 	if !c.readBy.IsZero() {
 		return
 	}
-	c.armRead(time.Now(), c.idleTimeout())
+	idle, _ := c.idleTimeout()
+	c.armRead(time.Now(), idle)
 	if c.idleSince.Load() == dismissed { // and dismiss has set its deadline before ours
 		_ = c.SetReadDeadline(time.Unix(1, 0))
 	}
 }
 
-// idleTimeout is how long the client may take until its next request.
-func (c *client) idleTimeout() time.Duration {
+// idleTimeout is how long a goroutine waits for the next request, and whether the
+// client is parked then rather than closed.
+func (c *client) idleTimeout() (d time.Duration, parks bool) {
 	if c.server.closing.Load() {
-		return idleTail
+		return idleTail, false
 	}
-	return c.server.settings.Load().IdleTimeout
+	d = c.server.settings.Load().IdleTimeout
+	if c.watched != 0 && (d < 0 || d > parkAfter) {
+		return parkAfter, true
+	}
+	return d, false
 }
 
 // readMore reads more of a head that is incomplete, behind what has arrived.

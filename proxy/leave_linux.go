@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"syscall"
@@ -20,6 +21,7 @@ type leaveWatch struct {
 	next    int32
 	clients map[int32]*client // guarded by mu; by a number of our own, since descriptors are reused
 	fresh   []int32           // guarded by mu; those that are not in the epoll set yet
+	sweepAt time.Time         // guarded by mu; zero while nobody is parked
 }
 
 // watchDelay is how old a connection has to be to be watched. One that has come and
@@ -78,14 +80,21 @@ func (w *leaveWatch) watchFresh() {
 	if cap(w.fresh) > maxFresh {
 		w.fresh = nil
 	}
-	_ = w.file.SetReadDeadline(time.Time{})
 	w.mu.Unlock()
 	for _, c := range list {
-		_ = c.raw.Control(func(fd uintptr) {
-			event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | epollET, Fd: c.watched}
-			_ = syscall.EpollCtl(w.fd(), syscall.EPOLL_CTL_ADD, int(fd), &event)
-		})
+		_ = w.control(c, syscall.EPOLL_CTL_ADD, untilEnd) // closed meanwhile, or parked
 	}
+}
+
+// untilEnd is what is watched for while a client has a goroutine.
+const untilEnd = syscall.EPOLLRDHUP | epollET
+
+func (w *leaveWatch) control(c *client, op int, events uint32) (err error) {
+	closed := c.raw.Control(func(fd uintptr) {
+		event := syscall.EpollEvent{Events: events, Fd: c.watched}
+		err = syscall.EpollCtl(w.fd(), op, int(fd), &event)
+	})
+	return errors.Join(closed, err)
 }
 
 // maxFresh is the most numbers for which storage is kept.
@@ -109,12 +118,21 @@ func (w *leaveWatch) run(ctx context.Context) {
 	defer stop()
 	for timedOut(w.tell()) {
 		w.watchFresh()
+		w.closeExpired()
+		w.mu.Lock()
+		next := w.sweepAt
+		if len(w.fresh) > 0 {
+			next = time.Now().Add(watchDelay)
+		}
+		_ = w.file.SetReadDeadline(next)
+		w.mu.Unlock()
 	}
 }
 
 // tell tells clients that they left, until new ones are to be watched or the watch
 // is closed.
 func (w *leaveWatch) tell() error {
+	const ended = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	var events [64]syscall.EpollEvent
 	return w.raw.Read(func(fd uintptr) bool {
 		for {
@@ -129,7 +147,11 @@ func (w *leaveWatch) tell() error {
 				w.mu.Lock()
 				c := w.clients[event.Fd]
 				w.mu.Unlock()
-				if c != nil {
+				switch {
+				case c == nil:
+				case w.unpark(c):
+					c.server.running.Go(c.run)
+				case event.Events&ended != 0:
 					c.leave()
 				}
 			}
