@@ -9,9 +9,13 @@ import (
 )
 
 // ListenConfig is how to listen for clients. What package net would set on every
-// connection it sets once, on the listener: on Linux connections inherit it.
+// connection it sets once, on the listener: on Linux connections inherit it, but not
+// from a listener of Multipath TCP, which package net would make and which costs every
+// connection more.
 func ListenConfig() net.ListenConfig {
-	return net.ListenConfig{KeepAlive: -1, Control: inherited}
+	config := net.ListenConfig{KeepAlive: -1, Control: inherited}
+	config.SetMultipathTCP(false)
+	return config
 }
 
 // silentAsk is after how long a silent client is asked whether it is there, and how

@@ -16,8 +16,8 @@ const discard = syscall.MSG_TRUNC
 const maxUnsent = 128 << 10
 
 // boundUnsent sets maxUnsent on a connection, or on a listener for the connections to
-// come, and reports whether there was a socket to set it on. A kernel that cannot goes
-// without.
+// come, and reports whether there was a TCP socket to set it on: what connections get
+// from another one is not known. A kernel that cannot goes without.
 func boundUnsent(conn any) bool {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -27,8 +27,11 @@ func boundUnsent(conn any) bool {
 	if err != nil {
 		return false
 	}
+	plain := false
 	_ = raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		protocol, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		plain = err == nil && protocol == unix.IPPROTO_TCP
 	})
-	return true
+	return plain
 }
