@@ -13,15 +13,15 @@ const canTryIO = true
 // yet.
 func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
-		n, err := recv(fd, b, 0)
-		switch err {
-		case nil:
+		n, errno := recv(fd, b, 0)
+		switch errno {
+		case 0:
 			return n, false, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return 0, false, os.NewSyscallError("read", err)
+			return 0, false, os.NewSyscallError("read", errno)
 		}
 	}
 }
@@ -30,22 +30,23 @@ func tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 // once; 0 says that it takes nothing yet.
 func tryWrite(fd uintptr, a, b []byte) (n int, err error) {
 	for {
+		var errno syscall.Errno
 		switch {
 		case len(b) == 0:
-			n, err = send(fd, a)
+			n, errno = send(fd, a)
 		case len(a) == 0:
-			n, err = send(fd, b)
+			n, errno = send(fd, b)
 		default:
-			n, err = sendBoth(fd, a, b)
+			n, errno = sendBoth(fd, a, b)
 		}
-		switch err {
-		case nil:
+		switch errno {
+		case 0:
 			return n, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, nil
 		default:
-			return 0, os.NewSyscallError("write", err)
+			return 0, os.NewSyscallError("write", errno)
 		}
 	}
 }
@@ -55,9 +56,9 @@ func tryWrite(fd uintptr, a, b []byte) (n int, err error) {
 func peekAt(fd uintptr) (silent, ended bool) {
 	var b [1]byte
 	for {
-		n, err := recv(fd, b[:], syscall.MSG_PEEK)
-		if err != syscall.EINTR {
-			return err == syscall.EAGAIN, err != syscall.EAGAIN && n <= 0
+		n, errno := recv(fd, b[:], syscall.MSG_PEEK)
+		if errno != syscall.EINTR {
+			return errno == syscall.EAGAIN, errno != syscall.EAGAIN && n <= 0
 		}
 	}
 }

@@ -100,15 +100,17 @@ func (p *pour) fillPipe(fd uintptr) bool {
 			return true
 		}
 	}
-	n, err := spliceOnce(fd, s.pipe.to, s.most)
-	if err == syscall.EAGAIN {
+	n, errno := spliceOnce(fd, s.pipe.to, s.most)
+	switch {
+	case errno == syscall.EAGAIN:
 		p.putPipe()
 		return false
+	case errno != 0:
+		s.failed = os.NewSyscallError("splice", errno)
+	case n == 0:
+		s.failed = io.EOF
 	}
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	s.in, s.failed = n, err
+	s.in = n
 	return true
 }
 
@@ -116,12 +118,12 @@ func (p *pour) fillPipe(fd uintptr) bool {
 func (p *pour) drainPipe(fd uintptr) bool {
 	s := &p.splicing
 	for s.in > 0 {
-		n, err := spliceOnce(s.pipe.from, fd, s.in)
+		n, errno := spliceOnce(s.pipe.from, fd, s.in)
 		switch {
-		case err == syscall.EAGAIN:
+		case errno == syscall.EAGAIN:
 			return false
-		case err != nil:
-			s.failed = os.NewSyscallError("splice", err)
+		case errno != 0:
+			s.failed = os.NewSyscallError("splice", errno)
 			return true
 		}
 		s.in -= n
@@ -142,13 +144,13 @@ func (p *pour) putPipe() {
 	s.pipe, s.in = nil, 0
 }
 
-func spliceOnce(from, to uintptr, most int) (int, error) {
+func spliceOnce(from, to uintptr, most int) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_SPLICE, from, 0, to, 0, uintptr(most),
 			unix.SPLICE_F_MOVE|unix.SPLICE_F_NONBLOCK)
 		switch errno {
 		case 0:
-			return int(n), nil
+			return int(n), 0
 		case syscall.EINTR:
 		default:
 			return 0, errno
