@@ -86,7 +86,7 @@ func (c *client) run() {
 		if !c.idles {
 			return
 		}
-		if parked = c.server.watch.park(c); parked || c.idleSince.Load() == dismissed && !c.recall() {
+		if parked = c.server.watch.park(c); parked || !c.lingers() && !c.recall() {
 			return
 		}
 	}

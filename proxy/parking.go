@@ -17,6 +17,12 @@ func (c *client) expire() {
 	c.close()
 }
 
+// lingers reports whether a client that could not be parked may wait on: during a
+// shutdown, until it is dismissed.
+func (c *client) lingers() bool {
+	return c.server.closing.Load() && c.idleSince.Load() != dismissed
+}
+
 // recall makes a client that is to be ended take one more request, and reports false
 // when there is none.
 func (c *client) recall() bool {
