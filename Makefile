@@ -98,6 +98,10 @@ cover: ## Coverage of the unit tests, by package and in total
 bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
 
+.PHONY: pgo
+pgo: ## Renew cmd/proxyd/default.pgo, the profile that proxyd is built with
+	go test ./proxy -run '^$$' -bench '^BenchmarkServer$$' -benchtime 10s -cpuprofile cmd/proxyd/default.pgo -o /dev/null
+
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME=30s
 	@./.ci/fuzz '$(FUZZTIME)'
