@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +20,6 @@ type client struct {
 	addr    netip.AddrPort
 	port    string // of the listener
 	trusted bool   // the peer is a trusted proxy; set once a request
-	named   name   // for the access log; made by the first line
 
 	*workspace     // nil while no request is under way
 	read, have int // in[read:have] has arrived and is not consumed
@@ -36,17 +34,6 @@ type client struct {
 
 	getSpace func() []byte // bound once
 	putSpace func()
-}
-
-// name is the address of a client as text.
-type name struct{ addr, port string }
-
-// name returns the client's address as text, made once a connection.
-func (c *client) name() name {
-	if c.named.addr == "" {
-		c.named = name{addr: c.addr.Addr().String(), port: strconv.Itoa(int(c.addr.Port()))}
-	}
-	return c.named
 }
 
 func newClient(s *Server, conn net.Conn) *client {

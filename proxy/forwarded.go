@@ -56,11 +56,11 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 
 // remoteAddr is the address of who sent the request first: the last address in
 // X-Forwarded-For that is not itself a trusted proxy, else the peer.
-func (x *exchange) remoteAddr() string {
+func (x *exchange) remoteAddr() netip.Addr {
 	c, req := x.c, &x.c.req
 	addr := c.addr.Addr()
 	if !c.trusted {
-		return c.name().addr
+		return addr
 	}
 	fields := req.Fields()
 	for i := len(fields) - 1; i >= 0; i-- {
@@ -70,16 +70,16 @@ func (x *exchange) remoteAddr() string {
 		list := req.Value(&fields[i])
 		for len(list) > 0 {
 			from := bytes.LastIndexByte(list, ',') + 1
-			element, err := netip.ParseAddr(string(bytes.TrimSpace(list[from:])))
+			element, err := netip.ParseAddr(text(bytes.TrimSpace(list[from:])))
 			if err != nil {
-				return addr.String()
+				return addr
 			}
 			addr = element.Unmap()
 			if !x.settings.trusts(addr) {
-				return addr.String()
+				return addr
 			}
 			list = list[:max(from-1, 0)]
 		}
 	}
-	return addr.String()
+	return addr
 }

@@ -74,7 +74,7 @@ func (d *daemon) openAccessLog(s system, now settings) error {
 		}
 		d.logFile, to = file, file
 	}
-	d.accessLog = proxy.NewAccessLog(to)
+	d.accessLog = proxy.NewAccessLog(to, d.log.Named("proxy"))
 	return nil
 }
 

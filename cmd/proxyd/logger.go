@@ -9,7 +9,7 @@ import (
 )
 
 // newLogger writes JSON lines to w. What repeats within a second is sampled; the
-// access log has a core of its own that is not.
+// access log is no part of it and is not.
 func newLogger(w io.Writer, level zap.AtomicLevel) *zap.Logger {
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.TimeKey = "time"
