@@ -31,6 +31,8 @@ func (s Spec) WithDefaults() Spec {
 	if len(s.PathPrefixes) == 0 {
 		s.PathPrefixes = []string{"/"}
 	}
+	s.CanonicalHost = normalHost(s.CanonicalHost)
+	s.TLS = s.TLS.withDefaults()
 	s.HealthCheck = s.HealthCheck.WithDefaults()
 	if s.Policy == "" {
 		s.Policy = PolicyRoundRobin

@@ -15,6 +15,12 @@ type Spec struct {
 	// prefix is stripped.
 	KeepPathPrefix bool `json:"keep_path_prefix,omitempty"`
 
+	// TLS is how clients reach the service over TLS. Nil is not at all by itself.
+	TLS *TLS `json:"tls,omitempty"`
+	// CanonicalHost is the host that clients of all others of the service are
+	// redirected to. Empty redirects none.
+	CanonicalHost string `json:"canonical_host,omitempty"`
+
 	HealthCheck HealthCheck `json:"health_check"`
 
 	// Policy chooses a target for a request. Default PolicyRoundRobin.

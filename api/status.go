@@ -11,6 +11,8 @@ type ServiceInfo struct {
 	Targets []TargetInfo `json:"targets"`
 	// Previous are the targets that rollback would deploy.
 	Previous []Target `json:"previous,omitempty"`
+	// Certificates that the service has of its own.
+	Certificates []CertificateInfo `json:"certificates,omitempty"`
 	// Owner is "file" when the config file fixes the targets, else "socket".
 	Owner string `json:"owner"`
 	// Problem is what proxyd could not do for this service, for example apply

@@ -101,7 +101,7 @@ func (l *AccessLog) write(x *exchange) {
 		zap.String("remote_addr", x.remoteAddr()),
 		zap.String("user_agent", seen.userAgent),
 		zap.String("proto", protos[req.Minor]),
-		zap.String("scheme", "http"),
+		zap.String("scheme", c.scheme()),
 		zap.String("query", query),
 		zap.Skip(),
 	}

@@ -8,6 +8,10 @@ func (x *exchange) fail(err *Error) {
 		x.sayWell()
 		return
 	}
+	if err == errElsewhere {
+		x.redirect()
+		return
+	}
 	x.err = err
 	switch {
 	case x.started:
@@ -34,7 +38,7 @@ func (x *exchange) respond(err *Error) {
 func (x *exchange) answer(head ownHead, body []byte) {
 	x.status = head.status
 	x.decideClose(head.status)
-	head.id, head.minor, head.closing = string(x.id.bytes()), x.c.req.Minor, x.close
+	head.id, head.minor, head.closing, head.hsts = string(x.id.bytes()), x.c.req.Minor, x.close, x.hsts()
 	out := head.append(x.c.out[:0], len(body))
 	if x.c.req.IsHead() {
 		body = nil

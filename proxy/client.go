@@ -17,11 +17,11 @@ import (
 // goroutine that runs it; an upload reads it on behalf of that goroutine.
 type client struct {
 	socket
+	connInfo
 	server  *Server
-	addr    netip.AddrPort
-	port    string // of the listener
-	trusted bool   // the peer is a trusted proxy; set once a request
-	named   name   // for the access log; made by the first line
+	key     netip.Addr // that c counts for; invalid while it counts for none; guarded by Server.mu
+	trusted bool       // the peer is a trusted proxy; set once a request
+	named   name       // for the access log; made by the first line
 
 	*workspace     // nil while no request is under way
 	read, have int // in[read:have] has arrived and is not consumed
@@ -49,9 +49,14 @@ func (c *client) name() name {
 	return c.named
 }
 
-func newClient(s *Server, conn net.Conn) *client {
+func newClient(s *Server, conn net.Conn, l *listener) *client {
 	c := &client{server: s}
-	c.init(conn)
+	c.listener = l
+	if l.tls == nil {
+		c.init(conn)
+	} else {
+		c.initTLS(newTLSLayer(conn, l.tls, s.turns))
+	}
 	c.boundUnsent()
 	c.addr = addrPort(conn.RemoteAddr())
 	c.port = portOf(conn.LocalAddr())
@@ -64,8 +69,16 @@ func newClient(s *Server, conn net.Conn) *client {
 func (c *client) run() {
 	defer c.close()
 	defer c.survive()
-	if c.extra {
+	switch {
+	case !c.greet():
+		return
+	case c.extra:
 		c.turnAway()
+		return
+	case c.secure() && c.tls.protocol == protocolHTTP2:
+		c.server.serveHTTP2(c.layer.tls, c.connInfo)
+		return
+	case c.secure() && c.tls.protocol == protocolACME:
 		return
 	}
 	for c.awaitHead() {

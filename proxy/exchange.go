@@ -32,14 +32,15 @@ type exchange struct {
 	up   upload
 	down bodyReader
 
-	status  int        // that the client was sent; 0 while there is none
-	sent    int64      // body bytes to the client, with framing
-	ahead   *readAhead // while the client has less of the response than we
-	leads   bool       // the response may be read ahead
-	started bool       // a byte of the final response went out
-	close   bool       // the client's connection ends with this exchange
-	linger  bool       // … and the client may still be sending
-	err     *Error
+	status   int        // that the client was sent; 0 while there is none
+	sent     int64      // body bytes to the client, with framing
+	ahead    *readAhead // while the client has less of the response than we
+	leads    bool       // the response may be read ahead
+	location string     // of a redirect
+	started  bool       // a byte of the final response went out
+	close    bool       // the client's connection ends with this exchange
+	linger   bool       // … and the client may still be sending
+	err      *Error
 
 	contentType    [64]byte // of the response, for the log
 	contentTypeLen int
@@ -61,7 +62,13 @@ func (x *exchange) serve() bool {
 		err = x.route()
 	}
 	if err == nil {
+		err = x.judgeHost()
+	}
+	if err == nil {
 		err = x.shed()
+	}
+	if err == nil {
+		err = x.elsewhere()
 	}
 	if err == nil {
 		err = x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())

@@ -120,6 +120,9 @@ const joinBelow = 8 << 10
 
 // writeBoth writes head and body in one system call; head's storage may grow.
 func writeBoth(s *socket, head *[]byte, body []byte) (int, error) {
+	if s.layer != nil {
+		return s.layer.send(*head, body)
+	}
 	if len(body) > joinBelow {
 		pieces := net.Buffers{*head, body}
 		n, err := pieces.WriteTo(s.Conn)

@@ -39,7 +39,9 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 	b = c.addr.Addr().AppendTo(b)
 	b = append(b, "\r\n"...)
 	if !c.trusted || !has(req.Fields(), http1.ForwardedProto) {
-		b = append(b, "X-Forwarded-Proto: http\r\n"...)
+		b = append(b, "X-Forwarded-Proto: "...)
+		b = append(b, c.scheme()...)
+		b = append(b, "\r\n"...)
 	}
 	if len(req.Host) > 0 && (!c.trusted || !has(req.Fields(), http1.ForwardedHost)) {
 		b = append(b, "X-Forwarded-Host: "...)

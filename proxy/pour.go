@@ -97,7 +97,7 @@ func (p *pour) release() {
 // not when the target is to be free before the client has everything. It costs a
 // system call more for each piece, which the rest must be worth.
 func (x *exchange) mayPour(body *flow) bool {
-	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil
+	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil && x.c.layer == nil
 }
 
 // pourBody passes on the rest of a body of known length.

@@ -178,6 +178,7 @@ func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	if !res.Dated {
 		b = x.c.server.appendDate(b, time.Now())
 	}
+	b = x.appendHSTS(b)
 	if protocol := x.offered(); protocol != "" { // RFC 9110 §15.5.22: a 426 has to say to what
 		b = appendUpgrade(b, protocol)
 	}

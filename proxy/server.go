@@ -48,6 +48,7 @@ type Server struct {
 	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 
+	turns     chan struct{} // of the handshakes that compute
 	seats     seats
 	room      room
 	pressure  pressure
@@ -70,6 +71,7 @@ func New(o Options) *Server {
 		log:       o.Logger,
 		accessLog: o.AccessLog,
 		quit:      make(chan struct{}),
+		turns:     newHandshakeTurns(),
 		listeners: make(map[net.Listener]struct{}),
 		seats:     newSeats(),
 		room:      newRoom(),
@@ -92,12 +94,16 @@ func (s *Server) Apply(settings Settings) {
 // ConnectTimeout is the present setting, for NewTransport.
 func (s *Server) ConnectTimeout() time.Duration { return s.settings.Load().ConnectTimeout }
 
-// Serve accepts connections from ln until Shutdown, and then returns nil. It
-// closes ln. Several listeners can be served at once.
-func (s *Server) Serve(ln net.Listener) error {
+// Serve accepts connections from a plain listener until Shutdown, and then returns
+// nil. It closes ln. Several listeners can be served at once.
+func (s *Server) Serve(ln net.Listener) error { return s.ServeListener(ln, ListenerOptions{}) }
+
+// ServeListener is Serve for a listener that is not a plain one.
+func (s *Server) ServeListener(ln net.Listener, o ListenerOptions) error {
 	if err := s.enter(ln); err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	shared := s.newListener(o)
 	defer s.accepting.Done()
 	defer ln.Close()
 	pause := acceptPause{}
@@ -105,7 +111,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		conn, err := ln.Accept()
 		if err == nil {
 			pause.reset()
-			s.start(conn)
+			s.start(conn, shared)
 			continue
 		}
 		if s.closing.Load() || errors.Is(err, net.ErrClosed) {
@@ -147,8 +153,8 @@ func (s *Server) enter(ln net.Listener) error {
 }
 
 // start runs a client in a goroutine of its own, once there is a seat for it.
-func (s *Server) start(conn net.Conn) {
-	c := newClient(s, conn)
+func (s *Server) start(conn net.Conn, l *listener) {
+	c := newClient(s, conn, l)
 	s.counters.Connections.Add(1)
 	s.seat(c)
 	s.watch.add(c)

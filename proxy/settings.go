@@ -31,6 +31,10 @@ type Settings struct {
 	MaxHeadBytes int
 	// MaxFields of a request head. Default 100; more is answered 431.
 	MaxFields int
+	// HandshakeTimeout from the first packet of a connection to its first request,
+	// where it begins with a PROXY header or a TLS handshake: both have to be over.
+	// Default 10s.
+	HandshakeTimeout time.Duration
 	// HeadTimeout from the first byte of a head to its last. Default 10s.
 	HeadTimeout time.Duration
 	// IdleTimeout of a kept connection between two requests. Default 60s.
@@ -72,11 +76,14 @@ const (
 	DefaultBodyRate       = 500
 	DefaultBodyGrace      = 10 * time.Second
 	DefaultTunnelTimeout  = time.Hour
+
+	DefaultHandshakeTimeout = 10 * time.Second
 )
 
 func (s Settings) withDefaults() *Settings {
 	orInt(&s.MaxHeadBytes, DefaultMaxHeadBytes)
 	orInt(&s.MaxFields, DefaultMaxFields)
+	orDuration(&s.HandshakeTimeout, DefaultHandshakeTimeout)
 	orDuration(&s.HeadTimeout, DefaultHeadTimeout)
 	orDuration(&s.IdleTimeout, DefaultIdleTimeout)
 	orDuration(&s.ConnectTimeout, DefaultConnectTimeout)

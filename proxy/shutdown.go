@@ -138,7 +138,7 @@ func (s *Server) cutTunnels() {
 }
 
 func (s *Server) closeAll() {
-	s.each(func(c *client) { _ = c.Close() })
+	s.each(func(c *client) { c.cutOff() })
 }
 
 func (s *Server) each(do func(*client)) {

@@ -12,7 +12,8 @@ import (
 // without taking it, and deadlines that are cheap to refresh.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn // nil when the connection is not the system's
+	raw   syscall.RawConn // nil when the connection is not the system's
+	layer *tlsLayer       // nil unless Conn speaks TLS; raw is below it
 
 	readBy  time.Time // what the read deadline is set to; owner: who reads
 	writeBy time.Time // what the write deadline is set to; owner: who writes
@@ -30,6 +31,16 @@ type socket struct {
 
 func (s *socket) init(conn net.Conn) {
 	s.Conn = conn
+	s.initRaw(conn)
+}
+
+// initTLS is init for a connection that speaks TLS.
+func (s *socket) initTLS(layer *tlsLayer) {
+	s.Conn, s.layer = layer.tls, layer
+	s.initRaw(layer.Conn)
+}
+
+func (s *socket) initRaw(conn net.Conn) {
 	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
@@ -61,7 +72,14 @@ func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
 // tryRead reads without waiting; false makes the runtime's poller wait and call
 // it again.
 func (s *socket) tryRead(fd uintptr) bool {
-	n, wait, err := tryRead(fd, s.get())
+	var n int
+	var wait bool
+	var err error
+	if s.layer == nil {
+		n, wait, err = tryRead(fd, s.get())
+	} else {
+		n, wait, err = s.layer.tryRead(fd, s.get())
+	}
 	if n <= 0 { // an end needs no buffer either: many may come at once
 		s.drop()
 	}
@@ -71,6 +89,22 @@ func (s *socket) tryRead(fd uintptr) bool {
 	}
 	s.got, s.erred = max(n, 0), err
 	return true
+}
+
+// Write sends b.
+func (s *socket) Write(b []byte) (int, error) {
+	if s.layer != nil {
+		return s.layer.send(b, nil)
+	}
+	return s.Conn.Write(b)
+}
+
+// system is the connection below TLS, if there is TLS.
+func (s *socket) system() net.Conn {
+	if s.layer != nil {
+		return s.layer.Conn
+	}
+	return s.Conn
 }
 
 func noProgress(n int, err error) (int, error) {
@@ -138,18 +172,26 @@ func (s *socket) ended() bool {
 
 // closeWrite tells the peer that no more will come, where the connection can.
 func (s *socket) closeWrite() {
+	if s.layer != nil {
+		s.layer.closeWrite()
+		return
+	}
 	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 }
 
-// reset closes the connection so that the peer cannot take it for a clean end.
+// reset closes the connection so that the peer cannot take it for a clean end: with
+// no close_notify where there is TLS.
 func (s *socket) reset() {
-	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+	if tcp, ok := s.system().(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = s.Close()
+	s.cutOff()
 }
+
+// cutOff closes the connection at once, and does not say goodbye to TLS.
+func (s *socket) cutOff() { _ = s.system().Close() }
 
 // stillThere is how the system asks a silent peer whether it is there.
 var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
@@ -158,7 +200,7 @@ var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Inter
 // be it silent or talked to. A peer that takes nothing has patience of time at least;
 // a negative one is for ever.
 func (s *socket) noticeDeath(patience time.Duration) {
-	tcp, ok := s.Conn.(*net.TCPConn)
+	tcp, ok := s.system().(*net.TCPConn)
 	if !ok {
 		return
 	}

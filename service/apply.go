@@ -47,7 +47,7 @@ func (r *Registry) Check(declared []Declared) error {
 //   - folders of error pages are read anew. One that cannot be read costs only the
 //     pages; ServiceInfo.Problem says so.
 func (r *Registry) Apply(declared []Declared) error {
-	pages := r.findDeclared(declared)
+	files := r.findDeclared(declared)
 	return r.commit(func(d *draft) error {
 		declared, err := check(d.entries, declared)
 		if err != nil {
@@ -76,7 +76,7 @@ func (r *Registry) Apply(declared []Declared) error {
 			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
 		}
 		for _, want := range declared {
-			if err := r.declare(d, want, pages[want.Name]); err != nil {
+			if err := r.declare(d, want, files[want.Name]); err != nil {
 				return err
 			}
 		}
@@ -93,10 +93,10 @@ func disown(d *draft, e *entry) error {
 }
 
 // declare makes one service of the draft what the file says.
-func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
+func (r *Registry) declare(d *draft, want Declared, files onDisk) error {
 	cur := d.entries[want.Name]
 	if cur != nil && cur.declared != nil && reflect.DeepEqual(*cur.declared, want) {
-		return repaint(d, cur, pages)
+		return repaint(d, cur, files.pages)
 	}
 	next := &entry{}
 	var members []*member
@@ -107,7 +107,7 @@ func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
 	}
 	next.endPending(d)
 	next.declared, next.restored, next.problem = &want, false, ""
-	next.live = newService(want.Name, want.Spec, pages, members, kept)
+	next.live = newService(want.Name, want.Spec, files, members, kept)
 	targets := want.Targets
 	if targets == nil {
 		targets = next.live.targets()
@@ -120,11 +120,13 @@ func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
 
 // repaint gives a service that did not change the pages that its folder has now.
 func repaint(d *draft, cur *entry, pages errorPages) error {
-	if cur.live.pages.set.Equal(pages.set) && cur.live.pages.problem == pages.problem {
+	if cur.live.files.pages.set.Equal(pages.set) && cur.live.files.pages.problem == pages.problem {
 		return nil
 	}
 	next := cur.clone()
-	next.live = newService(cur.live.Name, cur.live.spec, pages, cur.live.members, cur.live.lasting())
+	files := cur.live.files // certificates are watched
+	files.pages = pages
+	next.live = newService(cur.live.Name, cur.live.spec, files, cur.live.members, cur.live.lasting())
 	return d.put(next)
 }
 

@@ -33,13 +33,13 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 		return nil, err
 	}
 	req = req.WithDefaults()
-	pages, err := readPages(spec)
+	files, err := r.readFiles(spec)
 	if err != nil {
 		return nil, err
 	}
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede,
-		pages: func(api.Spec) errorPages { return pages },
+		files: func(api.Spec) onDisk { return files },
 		set: func(w *world) (api.Spec, []api.Target, error) {
 			effective, err := deployable(w, name, spec)
 			return effective, req.Targets, err
@@ -56,7 +56,7 @@ func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRe
 	req = req.WithDefaults()
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout,
-		pages: func(spec api.Spec) errorPages { return r.findPages(name, spec) },
+		files: func(spec api.Spec) onDisk { return r.findFiles(name, spec) },
 		set: func(w *world) (api.Spec, []api.Target, error) {
 			e := w.entries[name]
 			switch {
@@ -80,7 +80,7 @@ type replacement struct {
 	deploy, drain api.Duration
 	supersede     bool
 	set           func(*world) (api.Spec, []api.Target, error)
-	pages         func(api.Spec) errorPages // asked once, without a lock
+	files         func(api.Spec) onDisk // asked once, without a lock
 }
 
 func (r *Registry) replace(ctx context.Context, p replacement, report reporter) (*api.Result, error) {
@@ -101,13 +101,13 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 	if err != nil {
 		return nil, err
 	}
-	pages := p.pages(spec)
+	files := p.files(spec)
 	var old []*member
 	result := &api.Result{Service: p.name}
 	waited, switched, err := trial{
 		name: p.name, timeout: p.deploy.Std(), want: p.set,
 		enter: func(d *draft, spec api.Spec, members []*member) error {
-			next, replaced := r.succeed(d.entries[p.name], p.name, spec, pages, members)
+			next, replaced := r.succeed(d.entries[p.name], p.name, spec, files, members)
 			old, result.Targets = replaced, next.live.targets()
 			next.endPending(d)
 			r.leave(d, old)
@@ -127,7 +127,7 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 
 // succeed returns the entry that follows cur (nil for a new service) when
 // members replace its targets, and those they replace.
-func (r *Registry) succeed(cur *entry, name string, spec api.Spec, pages errorPages, members []*member) (
+func (r *Registry) succeed(cur *entry, name string, spec api.Spec, files onDisk, members []*member) (
 	next *entry, old []*member,
 ) {
 	next = &entry{}
@@ -140,10 +140,10 @@ func (r *Registry) succeed(cur *entry, name string, spec api.Spec, pages errorPa
 		}
 	}
 	next.restored, next.problem = false, ""
-	if next.declared != nil { // the spec is the file's, and so are the pages
-		pages = cur.live.pages
+	if next.declared != nil { // the spec is the file's, and so is what it names
+		files = cur.live.files
 	}
-	next.live = newService(name, spec, pages, members, kept)
+	next.live = newService(name, spec, files, members, kept)
 	return next, old
 }
 

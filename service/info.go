@@ -2,6 +2,7 @@ package service
 
 import (
 	"strings"
+	"time"
 
 	"upfront/api"
 )
@@ -48,8 +49,12 @@ func (e *entry) info() api.ServiceInfo {
 	if info.Problem == "" && e.pending != nil {
 		info.Problem = e.pending.missing()
 	}
-	if live.pages.problem != "" {
-		info.Problem = strings.TrimPrefix(info.Problem+"; "+live.pages.problem, "; ")
+	var found string
+	info.Certificates, found = live.certificates(time.Now())
+	for _, problem := range []string{live.files.pages.problem, found} {
+		if problem != "" {
+			info.Problem = strings.TrimPrefix(info.Problem+"; "+problem, "; ")
+		}
 	}
 	return info
 }

@@ -9,6 +9,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/cert"
 	"upfront/route"
 )
 
@@ -21,6 +22,9 @@ type Options struct {
 	// NewTransport makes the transport of one target. The registry closes it
 	// once the target is drained. May be nil in tests.
 	NewTransport func(address string) balancer.Transport
+	// Certificates is told of those of the services, whenever they change. Nil:
+	// there is no listener for TLS, and nothing can be deployed with it.
+	Certificates *cert.Store
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }
@@ -106,11 +110,22 @@ func (r *Registry) commit(edit func(*draft) error) error {
 		}
 		return err
 	}
+	if d.sealed {
+		r.publishCertificates(next)
+	}
 	r.world.Store(next)
 	for _, f := range d.then {
 		f()
 	}
 	return nil
+}
+
+// publishCertificates comes before the routes: a host that is served has its
+// certificate.
+func (r *Registry) publishCertificates(w *world) {
+	if r.options.Certificates != nil {
+		r.options.Certificates.Publish(w.certificates())
+	}
 }
 
 // write edits d and returns the world that it describes, with the state file

@@ -42,6 +42,7 @@ func (r *Registry) restore() error {
 		_ = store.save(w) // a failure is part of the store's status
 	}
 	r.store = store
+	r.publishCertificates(w)
 	r.world.Store(w)
 	r.logRestored(len(w.names))
 	return nil
@@ -65,7 +66,7 @@ func (r *Registry) revive(d *draft, rec record) error {
 	kept := r.newLasting()
 	kept.gate.restore(rec.Gate)
 	e := &entry{
-		live:     newService(rec.Name, spec, r.findPages(rec.Name, spec), members, kept),
+		live:     newService(rec.Name, spec, r.findFiles(rec.Name, spec), members, kept),
 		previous: rec.Previous,
 		gate:     rec.Gate,
 		restored: rec.Declared,

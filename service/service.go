@@ -35,6 +35,11 @@ type Service struct {
 	HealthPaths []string
 	// ErrorPages take the place of the built-in ones. Nil is none.
 	ErrorPages *page.Set
+	// TLS of the service's hosts. Nil is none.
+	TLS *TLS
+	// CanonicalHost is where clients of the other hosts are redirected to; empty is
+	// nowhere.
+	CanonicalHost string
 	// Pool chooses a target. Never nil; without targets while the service is
 	// declared in the config file but not deployed yet.
 	Pool *balancer.Pool
@@ -45,14 +50,14 @@ type Service struct {
 	Retries *balancer.RetryBudget
 
 	spec    api.Spec // with defaults
-	pages   errorPages
+	files   onDisk
 	routes  []route.Route
 	members []*member // in the order of the pool
 }
 
 // newService returns a version of the service name that sends to members. spec
 // has its defaults.
-func newService(name string, spec api.Spec, pages errorPages, members []*member, kept lasting) *Service {
+func newService(name string, spec api.Spec, files onDisk, members []*member, kept lasting) *Service {
 	targets := make([]*balancer.Target, len(members))
 	for i, m := range members {
 		targets[i] = m.target
@@ -68,7 +73,9 @@ func newService(name string, spec api.Spec, pages errorPages, members []*member,
 		MaxResponseBody: spec.MaxResponseBody,
 		ReplayBody:      spec.ReplayBody,
 		HealthPaths:     spec.HealthCheck.Paths,
-		ErrorPages:      pages.set,
+		ErrorPages:      files.pages.set,
+		TLS:             files.tls(spec),
+		CanonicalHost:   spec.CanonicalHost,
 		Pool: balancer.NewPool(targets, balancer.PoolOptions{
 			Policy:   string(spec.Policy),
 			FailOpen: spec.FailOpen,
@@ -76,7 +83,7 @@ func newService(name string, spec api.Spec, pages errorPages, members []*member,
 		Gate:    kept.gate,
 		Retries: kept.retries,
 		spec:    spec,
-		pages:   pages,
+		files:   files,
 		routes:  routes(spec),
 		members: members,
 	}
@@ -98,7 +105,7 @@ func (s *Service) lasting() lasting { return lasting{gate: s.Gate, retries: s.Re
 
 // with returns a version that differs from s in its members only.
 func (s *Service) with(members []*member) *Service {
-	return newService(s.Name, s.spec, s.pages, members, s.lasting())
+	return newService(s.Name, s.spec, s.files, members, s.lasting())
 }
 
 // targets returns the addresses and weights of the service's targets.
