@@ -111,7 +111,7 @@ func choose(hello *tls.ClientHelloInfo, all []*tls.Certificate) *tls.Certificate
 	return all[0]
 }
 
-// NextExpiry is when the first of the certificates expires; ok is false without any.
+// NextExpiry is when the first of the certificates expires, and how many there are.
 func (s *Store) NextExpiry() (at time.Time, count int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,6 +128,18 @@ func (s *Store) NextExpiry() (at time.Time, count int) {
 		note(set.Pairs)
 	}
 	return at, count
+}
+
+// DefaultProblems are what is wrong with the default certificates.
+func (s *Store) DefaultProblems(now time.Time) (problems []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.defaults {
+		if problem := p.Info(now).Problem; problem != "" {
+			problems = append(problems, problem)
+		}
+	}
+	return problems
 }
 
 // Run looks at the files until ctx ends, and returns nil then.

@@ -16,8 +16,10 @@ const MaxBytes = 1 << 20
 // File is what a settings file says. A zero field was not said: the default of
 // whoever uses it counts.
 type File struct {
-	Listeners      Listeners
-	Control        Control
+	Listeners Listeners
+	Control   Control
+	// Certificates for hosts whose services have none of their own.
+	Certificates   []Certificate
 	State          string // path of the state file
 	TrustedProxies []netip.Prefix
 	Upgrades       []string // protocols besides WebSocket
@@ -37,7 +39,8 @@ type File struct {
 
 // Listeners are the addresses where clients arrive.
 type Listeners struct {
-	HTTP []string // "host:port", host may be empty
+	HTTP  []Listener
+	HTTPS []Listener
 }
 
 // Control is the control socket.
@@ -59,6 +62,7 @@ type Limits struct {
 	HeadBytes      int
 	Fields         int
 	HeadTimeout    time.Duration
+	Handshake      time.Duration // of TLS, and a PROXY header
 	IdleTimeout    time.Duration
 	ConnectTimeout time.Duration
 	BodyTimeout    time.Duration
@@ -92,4 +96,6 @@ type Service struct {
 	DrainTimeout  api.Duration
 	// ErrorPages is Spec.ErrorPages with its place.
 	ErrorPages Folder
+	// TLSLine and TLSColumn are the place of Spec.TLS.
+	TLSLine, TLSColumn int
 }

@@ -37,6 +37,8 @@ func (d *decoder) service(f field) {
 			key{"hosts", func(v value) { hosts = d.hosts(v, spec) }},
 			key{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
 			key{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
+			key{"tls", func(v value) { d.serviceTLS(v, &s) }},
+			key{"canonical_host", into(&spec.CanonicalHost, d.canonicalHost)},
 			key{"targets", into(&s.Targets, d.targets)},
 			key{"policy", func(v value) { spec.Policy = d.policy(v) }},
 			key{"health_check", func(v value) { d.healthCheck(v, &spec.HealthCheck) }},

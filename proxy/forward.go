@@ -120,10 +120,10 @@ const joinBelow = 8 << 10
 
 // writeBoth writes head and body in one system call; head's storage may grow.
 func writeBoth(s *socket, head *[]byte, body []byte) (int, error) {
-	if s.layer != nil {
-		return s.layer.send(*head, body)
-	}
 	if len(body) > joinBelow {
+		if s.layer != nil {
+			return s.layer.send(*head, body)
+		}
 		pieces := net.Buffers{*head, body}
 		n, err := pieces.WriteTo(s.Conn)
 		return int(n), err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -44,6 +45,9 @@ type rig struct {
 	addr   string
 	log    *lineBuffer
 	panics uint64 // that the test provokes
+
+	listener ListenerOptions
+	client   *tls.Config // nil for plain connections
 }
 
 type lineBuffer struct {
@@ -95,9 +99,14 @@ func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Rout
 		t.Fatal(err)
 	}
 	r.addr = ln.Addr().String()
+	if overTLS {
+		a := newAuthority(t)
+		r.listener.TLS = only(a.issue("a"))
+		r.client = &tls.Config{RootCAs: a.pool, ServerName: "a"}
+	}
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := r.server.Serve(ln); err != nil {
+		if err := r.server.ServeListener(ln, r.listener); err != nil {
 			t.Errorf("serve: %v", err)
 		}
 	})
@@ -158,6 +167,9 @@ func (r *rig) dial() net.Conn {
 	}
 	r.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if r.client != nil {
+		return secured(r.t, conn, r.client)
+	}
 	return conn
 }
 
@@ -329,11 +341,11 @@ func (w *wire) ends(clean bool) {
 }
 
 // closeWrite half-closes.
-func (w *wire) closeWrite() { _ = w.Conn.(*net.TCPConn).CloseWrite() }
+func (w *wire) closeWrite() { _ = tune(w.Conn).CloseWrite() }
 
 // reset closes with a RST.
 func (w *wire) reset() {
-	_ = w.Conn.(*net.TCPConn).SetLinger(0)
+	_ = tune(w.Conn).SetLinger(0)
 	_ = w.Close()
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -17,12 +16,14 @@ const firstPassed = 3
 // passed are the sockets that a service manager bound for us.
 type passed struct {
 	http    []net.Listener
+	https   []net.Listener    // called "https"
 	control *net.UnixListener // nil when there is none
 }
 
 // passedListeners takes the sockets of LISTEN_FDS and removes the variables, so
 // that no child takes them for its own. A unix socket called "control" is the
-// control socket; every other TCP socket takes clients, whatever its name.
+// control socket; a TCP socket called "https" takes clients over TLS, and every other
+// plain ones, whatever its name.
 func passedListeners(s system) (passed, error) {
 	pid, count, fdNames := s.getenv("LISTEN_PID"), s.getenv("LISTEN_FDS"), s.getenv("LISTEN_FDNAMES")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -57,9 +58,6 @@ func (p *passed) take(fd int, name string) error {
 		return fmt.Errorf("take socket %d of LISTEN_FDS: not an open descriptor", fd)
 	}
 	defer func() { _ = file.Close() }() // FileListener has its own copy
-	if name == "https" {
-		return errors.New("take socket \"https\" of LISTEN_FDS: TLS is not available in this version: remove it from the .socket unit")
-	}
 	ln, err := net.FileListener(file)
 	if err != nil {
 		return fmt.Errorf("take socket %d (%q) of LISTEN_FDS: %w", fd, name, err)
@@ -72,6 +70,10 @@ func (p *passed) take(fd int, name string) error {
 		}
 		p.control = ln
 	default:
+		if name == "https" {
+			p.https = append(p.https, ln)
+			return nil
+		}
 		p.http = append(p.http, ln)
 	}
 	return nil
@@ -79,6 +81,7 @@ func (p *passed) take(fd int, name string) error {
 
 func (p *passed) close() {
 	closeAll(p.http)
+	closeAll(p.https)
 	if p.control != nil {
 		_ = p.control.Close()
 	}

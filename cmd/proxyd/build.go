@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/balancer"
+	"upfront/cert"
 	"upfront/config"
 	"upfront/control"
 	"upfront/internal/logfield"
@@ -48,13 +49,11 @@ func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 	if err := d.openAccessLog(s, now); err != nil {
 		return nil, err
 	}
-	if err := d.buildParts(o, start, now); err != nil {
+	if err := d.buildParts(o, start, now, len(now.https)+len(sockets.https) > 0); err != nil {
 		return nil, err
 	}
-	if d.listeners = sockets.http; len(d.listeners) == 0 {
-		if d.listeners, err = listenAll(ctx, now.http); err != nil {
-			return nil, err
-		}
+	if err := d.listen(ctx, sockets, now); err != nil {
+		return nil, err
 	}
 	d.controlSocket, err = listenControl(sockets.control, now)
 	return d, err
@@ -80,13 +79,19 @@ func (d *daemon) openAccessLog(s system, now settings) error {
 
 // buildParts makes the registry, the data plane and the control plane, and makes
 // the config file live.
-func (d *daemon) buildParts(o options, start startFile, now settings) (err error) {
+func (d *daemon) buildParts(o options, start startFile, now settings, endsTLS bool) (err error) {
 	if err := makeFolder(now.state, "--state"); err != nil {
 		return err
 	}
+	d.certificates = cert.New(cert.Options{OnEvent: d.certificateReplaced})
+	certificates := d.certificates
+	if !endsTLS {
+		certificates = nil
+	}
 	d.registry, err = service.New(service.Options{
-		StatePath: now.state,
-		Logger:    d.log.Named("service"),
+		StatePath:    now.state,
+		Certificates: certificates,
+		Logger:       d.log.Named("service"),
 		// A target is first dialled when the server below is there.
 		NewTransport: func(address string) balancer.Transport {
 			return proxy.NewTransport(address, func() time.Duration { return d.server.ConnectTimeout() })
@@ -115,6 +120,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 // applySettings makes live what can change while we run.
 func (d *daemon) applySettings(next settings) {
 	d.server.Apply(next.proxy)
+	d.certificates.SetDefaults(next.certificates)
 	setLevel(d.level, next.logLevel)
 	d.drainTimeout.Store(int64(next.drainTimeout))
 }

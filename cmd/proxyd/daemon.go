@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/api"
+	"upfront/cert"
 	"upfront/config"
 	"upfront/control"
 	"upfront/internal/logfield"
@@ -38,7 +38,9 @@ type daemon struct {
 
 	drainTimeout atomic.Int64 // nanoseconds; written by applySettings
 
-	listeners     []net.Listener
+	certificates *cert.Store
+
+	listeners     []clientListener
 	controlSocket *control.Listener
 }
 
@@ -49,11 +51,24 @@ func (d *daemon) Status() api.Status {
 		PID:       os.Getpid(),
 		StartedAt: d.startedAt,
 		Listeners: names(d.listeners),
-		Config:    d.reloader.status.Load(),
+		Config:    d.configStatus(),
 		State:     d.registry.StateStatus(),
 		Counters:  d.Counters(),
 		Services:  d.registry.Services(),
 	}
+}
+
+// configStatus says which config file is live, and what is wrong with what it names.
+func (d *daemon) configStatus() *api.ConfigStatus {
+	live := d.reloader.status.Load()
+	if live == nil {
+		return nil
+	}
+	status := *live
+	for _, problem := range d.certificates.DefaultProblems(time.Now()) {
+		note(&status, errors.New(problem))
+	}
+	return &status
 }
 
 // Counters since start.
@@ -64,6 +79,11 @@ func (d *daemon) Counters() map[string]uint64 {
 	all["upfront_config_problem"] = 0
 	if status := d.reloader.status.Load(); status != nil && status.Problem != "" {
 		all["upfront_config_problem"] = 1
+	}
+	expiry, count := d.certificates.NextExpiry()
+	all["upfront_tls_certificates"] = uint64(count)
+	if count > 0 {
+		all["upfront_tls_certificate_next_expiry_seconds"] = uint64(max(expiry.Unix(), 0))
 	}
 	all["go_goroutines"] = uint64(runtime.NumGoroutine())
 	return all
@@ -120,7 +140,9 @@ func (d *daemon) abandon() {
 
 // close frees what was opened before the daemon ran, or after it.
 func (d *daemon) close() {
-	closeAll(d.listeners)
+	for _, ln := range d.listeners {
+		_ = ln.Close() // it serves nothing any more
+	}
 	if d.controlSocket != nil {
 		_ = d.controlSocket.Close()
 	}

@@ -43,7 +43,7 @@ Usage:
 Flags:
   --config FILE          config file (default /etc/upfront/proxy.yml, if it is there)
   --http ADDR            where clients arrive; several: repeat it, or separate them by commas (default :80)
-  --https ADDR           refused: TLS is not available in this version
+  --https ADDR           where clients arrive over TLS; several as with --http (default none)
   --socket PATH          control socket of proxyctl (default /run/upfront/control.sock for root)
   --state FILE           what is deployed, kept across restarts (default /var/lib/upfront/state.json for root)
   --access-log WHERE     off, - for standard output, or a file (default -)

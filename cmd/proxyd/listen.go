@@ -7,33 +7,34 @@ import (
 	"net"
 	"syscall"
 
+	"upfront/config"
 	"upfront/control"
 )
 
 // listenAll binds the addresses where clients arrive; all of them or none.
-func listenAll(ctx context.Context, addresses []string) (all []net.Listener, err error) {
+func listenAll(ctx context.Context, flag string, places []config.Listener) (all []net.Listener, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(all)
 		}
 	}()
-	for _, address := range addresses {
-		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	for _, place := range places {
+		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", place.Address)
 		if err != nil {
-			return all, listenError(address, err)
+			return all, listenError(flag, place.Address, err)
 		}
 		all = append(all, ln)
 	}
 	return all, nil
 }
 
-func listenError(address string, err error) error {
-	advice := "choose another address with --http"
+func listenError(flag, address string, err error) error {
+	advice := "choose another address with " + flag
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
-		advice = "run as root, give the program CAP_NET_BIND_SERVICE, use a systemd socket, or choose a port from 1024 on with --http"
+		advice = "run as root, give the program CAP_NET_BIND_SERVICE, use a systemd socket, or choose a port from 1024 on with " + flag
 	case errors.Is(err, syscall.EADDRINUSE):
-		advice = "stop the program that has the port, or choose another address with --http"
+		advice = "stop the program that has the port, or choose another address with " + flag
 	}
 	return fmt.Errorf("listen on %q: %w: %s", address, cause(err), advice)
 }
@@ -61,13 +62,4 @@ func listenControl(passed *net.UnixListener, s settings) (*control.Listener, err
 		return control.Adopt(passed, s.group)
 	}
 	return control.Listen(control.SocketOptions{Path: s.socket, Group: s.group})
-}
-
-// names of the listeners as status shows them.
-func names(listeners []net.Listener) []string {
-	all := make([]string, len(listeners))
-	for i, ln := range listeners {
-		all[i] = "http://" + ln.Addr().String()
-	}
-	return all
 }

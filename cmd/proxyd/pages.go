@@ -38,7 +38,7 @@ func (r *reloader) checkPages(file *config.File, services []service.Declared, te
 	for i, s := range file.Services {
 		note(s.ErrorPages, services[i].CheckPages())
 	}
-	return problems
+	return append(problems, r.checkCertificates(file, services, text)...)
 }
 
 // readPages reads the pages for requests of no service. A folder that cannot be read

@@ -128,6 +128,7 @@ func (r *reloader) adopt(text []byte, check func(*config.File, []service.Declare
 		return settings{}, err
 	}
 	next.proxy.ErrorPages, next.problem = r.readPages(file, text)
+	next.certificates = r.openCertificates(file)
 	if err := r.registry.Apply(next.services); err != nil {
 		return settings{}, fmt.Errorf("apply %s: %w", r.path, err)
 	}

@@ -38,8 +38,6 @@ func run(ctx context.Context, s system) int {
 		return checkCommand(s, o)
 	case len(o.rest) > 0:
 		return fail(s, usageError{fmt.Errorf("unknown command %q: see proxyd --help", o.rest[0])})
-	case len(o.https) > 0:
-		return fail(s, usageError{errors.New("--https: TLS is not available in this version: remove the flag, and let another proxy in front end TLS")})
 	}
 	// Before anything is built: a SIGTERM while we start must not kill.
 	signals := subscribe()
@@ -85,13 +83,14 @@ func (d *daemon) run(ctx context.Context, signals *signals) error {
 	callsDone := make(chan struct{})
 	g.Go(func() error { return d.registry.Run(probes) })
 	for _, ln := range d.listeners {
-		g.Go(func() error { return d.server.Serve(ln) })
+		g.Go(func() error { return d.server.ServeListener(ln.Listener, ln.options) })
 	}
 	g.Go(func() error {
 		defer close(callsDone)
 		return d.control.Serve(calls, d.controlSocket)
 	})
 	g.Go(func() error { return d.watcher.Run(watch) })
+	g.Go(func() error { return d.certificates.Run(watch) })
 	g.Go(func() error { return d.notify.feed(logs) })
 	g.Go(func() error { return d.handle(logs, signals, ask) })
 	if d.accessLog != nil {

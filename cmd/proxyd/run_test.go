@@ -319,11 +319,11 @@ func TestRun_refuses(t *testing.T) {
 	}{
 		{"a flag it does not know", []string{"--htp", ":1"}, nil, exitUsage, []string{"--htp"}},
 		{"a command it does not know", []string{"serve"}, nil, exitUsage, []string{`unknown command "serve"`}},
-		{"TLS", []string{"--https", ":443"}, nil, exitUsage, []string{"TLS is not available"}},
 		{"a level it does not know", []string{"--log-level=loud"}, nil, exitUsage, []string{`"loud"`, "debug, info, warn or error"}},
 		{"a bad variable", nil, map[string]string{"UPFRONT_DRAIN_TIMEOUT": "soon"}, exitUsage, []string{"UPFRONT_DRAIN_TIMEOUT", "30s"}},
 		{"a named file that is missing", []string{"--config", filepath.Join(dir, "none.yml")}, nil, exitUsage, []string{"none.yml", "--config"}},
 		{"a bad file", []string{"--config", bad}, nil, exitUsage, []string{"bad.yml:1:1: a: unknown key", "bad.yml:2:6: log: must be a mapping", "^"}},
+		{"a busy port for TLS", []string{"--https", busy.Addr().String()}, nil, exitFailure, []string{"listen on", "--https"}},
 		{"a busy port", []string{"--http", busy.Addr().String()}, nil, exitFailure, []string{"listen on", "--http"}},
 		{"check of a bad file", []string{"check", bad}, nil, exitUsage, []string{"bad.yml:1:1", "bad.yml:2:6"}},
 	}

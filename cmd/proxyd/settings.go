@@ -3,10 +3,11 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"time"
 
 	"upfront/api"
+	"upfront/cert"
 	"upfront/config"
 	"upfront/proxy"
 	"upfront/service"
@@ -15,7 +16,8 @@ import (
 // settings are what counts in the end: flag, else variable, else file, else
 // default. Those of the first group can change only with a restart.
 type settings struct {
-	http      []string
+	http      []config.Listener
+	https     []config.Listener
 	socket    string
 	group     string
 	state     string
@@ -25,7 +27,8 @@ type settings struct {
 	drainTimeout time.Duration
 	proxy        proxy.Settings
 	services     []service.Declared
-	problem      error // that costs something, but nothing that is worth a refusal
+	certificates []*cert.Pair // for hosts whose services have none
+	problem      error        // that costs something, but nothing that is worth a refusal
 }
 
 const defaultDrainTimeout = 30 * time.Second
@@ -36,7 +39,8 @@ func resolve(o options, file *config.File) settings {
 		file = &config.File{}
 	}
 	s := settings{
-		http:         o.http,
+		http:         at(o.http),
+		https:        at(o.https),
 		socket:       firstOf(o.socket, file.Control.Socket, api.DefaultSocket()),
 		group:        file.Control.Group,
 		state:        firstOf(o.state, file.State, defaultState()),
@@ -44,20 +48,21 @@ func resolve(o options, file *config.File) settings {
 		logLevel:     firstOf(o.logLevel, file.Log.Level, "info"),
 		drainTimeout: firstOf(o.drainTimeout, file.DrainTimeout, defaultDrainTimeout),
 		proxy: proxy.Settings{
-			TrustedProxies:  file.TrustedProxies,
-			Upgrades:        file.Upgrades,
-			MaxConnections:  file.Limits.Connections,
-			MaxPerAddress:   file.Limits.PerIP,
-			MaxHeadBytes:    file.Limits.HeadBytes,
-			MaxFields:       file.Limits.Fields,
-			HeadTimeout:     file.Limits.HeadTimeout,
-			IdleTimeout:     file.Limits.IdleTimeout,
-			ConnectTimeout:  file.Limits.ConnectTimeout,
-			BodyTimeout:     file.Limits.BodyTimeout,
-			BodyRate:        file.Limits.BodyRate,
-			BodyGrace:       file.Limits.BodyGrace,
-			TunnelTimeout:   file.Limits.TunnelTimeout,
-			KeepUnderscores: file.Headers.Underscores == "keep",
+			TrustedProxies:   file.TrustedProxies,
+			Upgrades:         file.Upgrades,
+			MaxConnections:   file.Limits.Connections,
+			MaxPerAddress:    file.Limits.PerIP,
+			MaxHeadBytes:     file.Limits.HeadBytes,
+			MaxFields:        file.Limits.Fields,
+			HandshakeTimeout: file.Limits.Handshake,
+			HeadTimeout:      file.Limits.HeadTimeout,
+			IdleTimeout:      file.Limits.IdleTimeout,
+			ConnectTimeout:   file.Limits.ConnectTimeout,
+			BodyTimeout:      file.Limits.BodyTimeout,
+			BodyRate:         file.Limits.BodyRate,
+			BodyGrace:        file.Limits.BodyGrace,
+			TunnelTimeout:    file.Limits.TunnelTimeout,
+			KeepUnderscores:  file.Headers.Underscores == "keep",
 		},
 		services: declared(file.Services),
 	}
@@ -65,7 +70,10 @@ func resolve(o options, file *config.File) settings {
 		s.http = file.Listeners.HTTP
 	}
 	if len(s.http) == 0 {
-		s.http = []string{":80"}
+		s.http = at([]string{":80"})
+	}
+	if len(s.https) == 0 {
+		s.https = file.Listeners.HTTPS
 	}
 	if s.accessLog == "on" {
 		s.accessLog = "-"
@@ -82,12 +90,22 @@ func (s settings) needRestart(now settings) []string {
 			keys = append(keys, key)
 		}
 	}
-	note("listeners.http", slices.Equal(s.http, now.http))
+	note("listeners.http", reflect.DeepEqual(s.http, now.http))
+	note("listeners.https", reflect.DeepEqual(s.https, now.https))
 	note("control.socket", s.socket == now.socket)
 	note("control.group", s.group == now.group)
 	note("state", s.state == now.state)
 	note("log.access", s.accessLog == now.accessLog)
 	return keys
+}
+
+// at is plain listeners at addresses.
+func at(addresses []string) []config.Listener {
+	var all []config.Listener
+	for _, address := range addresses {
+		all = append(all, config.Listener{Address: address})
+	}
+	return all
 }
 
 func declared(services []config.Service) []service.Declared {

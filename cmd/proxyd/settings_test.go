@@ -38,28 +38,28 @@ func TestParseFlags_flagWinsOverVariable(t *testing.T) {
 
 func TestResolve_givenWinsOverFileOverDefault(t *testing.T) {
 	file := &config.File{
-		Listeners: config.Listeners{HTTP: []string{":81"}}, State: "/file.json", DrainTimeout: time.Minute,
+		Listeners: config.Listeners{HTTP: []config.Listener{{Address: ":81"}}}, State: "/file.json", DrainTimeout: time.Minute,
 		Control: config.Control{Socket: "/file.sock", Group: "deploy"}, Log: config.Log{Level: "debug", Access: "on"},
 	}
 	got := resolve(options{http: []string{":82"}, drainTimeout: time.Second}, file)
-	if got.http[0] != ":82" || got.drainTimeout != time.Second {
+	if got.http[0].Address != ":82" || got.drainTimeout != time.Second {
 		t.Errorf("got %v and %v, want what was given", got.http, got.drainTimeout)
 	}
 	if got.state != "/file.json" || got.socket != "/file.sock" || got.group != "deploy" || got.logLevel != "debug" || got.accessLog != "-" {
 		t.Errorf("got %+v, want what the file says", got)
 	}
 	got = resolve(options{}, nil)
-	if got.http[0] != ":80" || got.drainTimeout != 30*time.Second || got.logLevel != "info" || got.accessLog != "-" {
+	if got.http[0].Address != ":80" || got.drainTimeout != 30*time.Second || got.logLevel != "info" || got.accessLog != "-" {
 		t.Errorf("got %+v, want the defaults", got)
 	}
 }
 
 func TestSettings_needRestart_namesWhatDiffers(t *testing.T) {
-	a := settings{http: []string{":80"}, socket: "/s", group: "g", state: "/t", accessLog: "-"}
+	a := settings{http: at([]string{":80"}), socket: "/s", group: "g", state: "/t", accessLog: "-"}
 	if got := a.needRestart(a); got != nil {
 		t.Errorf("got %v, want nothing", got)
 	}
-	b := settings{http: []string{":81"}, socket: "/x", group: "x", state: "/x", accessLog: "off"}
+	b := settings{http: at([]string{":81"}), socket: "/x", group: "x", state: "/x", accessLog: "off"}
 	want := []string{"listeners.http", "control.socket", "control.group", "state", "log.access"}
 	if got := a.needRestart(b); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)

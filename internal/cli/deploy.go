@@ -34,6 +34,7 @@ type deployFlags struct {
 	slowStart           time.Duration
 	maxRequestBody      int64
 	buffering           bufferingFlags
+	tls                 tlsFlags
 	maxInFlight         int
 	policy              string
 	failOpen, supersede bool
@@ -80,6 +81,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.hosts, "host", nil, "host to serve, exact or *.example.com (default every host)")
 	flags.StringSliceVar(&f.pathPrefixes, "path-prefix", nil, "path prefix to serve (default /)")
 	flags.BoolVar(&f.stripPathPrefix, "strip-path-prefix", true, "take the path prefix off before forwarding")
+	f.tls.register(cmd)
 	flags.StringSliceVar(&f.healthPaths, "health-check-path", []string{"/up"}, "path to probe; again for several that must all be good")
 	flags.DurationVar(&f.healthInterval, "health-check-interval", time.Second, "time between two probes of a healthy target")
 	flags.DurationVar(&f.healthTimeout, "health-check-timeout", 5*time.Second, "how long one probe may take")
@@ -130,7 +132,10 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		req.Spec.TargetTimeout = -1 // off; in the api zero is the default
 	}
 	f.buffering.set(&req.Spec)
-	var err error
+	err := f.tls.set(&req.Spec)
+	if err != nil {
+		return req, err
+	}
 	if req.Spec.HealthCheck.Headers, err = parseHeaders(f.healthHeaders); err != nil {
 		return req, err
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +30,7 @@ func (s *session) listCommand() *cobra.Command {
 				}
 				return s.print(status.Services)
 			}
-			writeList(s.out, status.Services)
+			writeList(s.out, status.Services, s.Now())
 			return nil
 		},
 	}
@@ -60,22 +61,23 @@ func problems(status api.Status) []string {
 }
 
 // writeList writes one line a target, so that grep and awk find all of it.
-func writeList(out screen, services []api.ServiceInfo) {
+func writeList(out screen, services []api.ServiceInfo, now time.Time) {
 	var t table
-	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE")
+	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE", "TLS")
 	for _, service := range services {
 		start := []cell{
 			{text: service.Name},
 			{text: orElse(strings.Join(service.Spec.Hosts, ","), "*")},
 			{text: orElse(strings.Join(service.Spec.PathPrefixes, ","), "/")},
 		}
+		secure := tlsCell(service, now)
 		if len(service.Targets) == 0 {
-			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil))...)
+			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil), secure)...)
 		}
 		for _, target := range service.Targets {
 			t.row(append(slices.Clip(start),
 				cell{text: target.Address}, healthCell(target.Health),
-				cell{text: strconv.FormatInt(target.InFlight, 10)}, stateCell(service, &target))...)
+				cell{text: strconv.FormatInt(target.InFlight, 10)}, stateCell(service, &target), secure)...)
 		}
 	}
 	t.write(out, "")

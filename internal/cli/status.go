@@ -100,6 +100,13 @@ func (s *session) writeService(service api.ServiceInfo) {
 	if len(service.Targets) == 0 {
 		fmt.Fprintln(s.out, "  no targets")
 	}
+	if len(service.Certificates) > 0 {
+		var c table
+		for _, one := range service.Certificates {
+			c.row(s.certificateRow(one)...)
+		}
+		c.write(s.out, "  ")
+	}
 	if len(service.Previous) > 0 {
 		var addresses []string
 		for _, target := range service.Previous {

@@ -1,0 +1,111 @@
+package proxy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// overTLS makes every test of this package that talks to a rig do so over TLS: what
+// holds for plain connections has to hold there. UPFRONT_TEST_TLS=1 asks for it.
+var overTLS = os.Getenv("UPFRONT_TEST_TLS") == "1"
+
+// authority signs certificates for tests.
+type authority struct {
+	t    testing.TB
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pool *x509.CertPool
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	a := &authority{t: t, pool: x509.NewCertPool()}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	a.cert, a.key = a.sign(template, nil)
+	a.pool.AddCert(a.cert)
+	return a
+}
+
+func (a *authority) sign(template *x509.Certificate, parent *authority) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	by, with := template, key
+	if parent != nil {
+		by, with = parent.cert, parent.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, by, &key.PublicKey, with)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return cert, key
+}
+
+// issue returns a certificate for names, good for both sides of a handshake.
+func (a *authority) issue(names ...string) tls.Certificate {
+	a.t.Helper()
+	cert, key := a.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, a)
+	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
+}
+
+// only is a choice of one.
+func only(cert tls.Certificate) *TLSOptions {
+	return &TLSOptions{Certificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &cert, nil }}
+}
+
+// tlsClient is a client's end of a TLS connection that can do what a TCP one can.
+type tlsClient struct {
+	*tls.Conn
+	tcp *net.TCPConn
+}
+
+// CloseWrite says close_notify and FIN, as clients do that are done.
+func (c *tlsClient) CloseWrite() error {
+	_ = c.Conn.CloseWrite()
+	return c.tcp.CloseWrite()
+}
+
+func (c *tlsClient) SetLinger(n int) error      { return c.tcp.SetLinger(n) }
+func (c *tlsClient) SetReadBuffer(n int) error  { return c.tcp.SetReadBuffer(n) }
+func (c *tlsClient) SetWriteBuffer(n int) error { return c.tcp.SetWriteBuffer(n) }
+
+// secured wraps a connection of a client in TLS.
+func secured(t testing.TB, conn net.Conn, config *tls.Config) *tlsClient {
+	t.Helper()
+	c := &tlsClient{Conn: tls.Client(conn, config), tcp: conn.(*net.TCPConn)}
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return c // the handshake comes with the first byte
+}
+
+// tuned is what tests do to a client's connection.
+type tuned interface {
+	CloseWrite() error
+	SetLinger(int) error
+	SetReadBuffer(int) error
+}
+
+func tune(conn net.Conn) tuned { return conn.(tuned) }
