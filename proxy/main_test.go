@@ -91,7 +91,12 @@ func newRig(t *testing.T, settings Settings, svc *service.Service) *rig {
 
 func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Routes) *rig {
 	t.Helper()
-	r := &rig{t: t, svc: svc, log: &lineBuffer{}}
+	return newRigWith(t, settings, svc, routes, ListenerOptions{})
+}
+
+func newRigWith(t *testing.T, settings Settings, svc *service.Service, routes Routes, listener ListenerOptions) *rig {
+	t.Helper()
+	r := &rig{t: t, svc: svc, log: &lineBuffer{}, listener: listener}
 	access := NewAccessLog(r.log)
 	r.server = New(Options{Routes: routes, Logger: zaptest.NewLogger(t), AccessLog: access, Settings: settings})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -99,7 +104,7 @@ func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Rout
 		t.Fatal(err)
 	}
 	r.addr = ln.Addr().String()
-	if overTLS {
+	if overTLS && listener.TLS == nil {
 		a := newAuthority(t)
 		r.listener.TLS = only(a.issue("a"))
 		r.client = &tls.Config{RootCAs: a.pool, ServerName: "a"}

@@ -10,8 +10,11 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"upfront/service"
 )
 
 // overTLS makes every test of this package that talks to a rig do so over TLS: what
@@ -109,3 +112,40 @@ type tuned interface {
 }
 
 func tune(conn net.Conn) tuned { return conn.(tuned) }
+
+// joined writes first with whatever is written first.
+type joined struct {
+	net.Conn
+	first string
+}
+
+func (j *joined) Write(b []byte) (int, error) {
+	if j.first == "" {
+		return j.Conn.Write(b)
+	}
+	n, err := j.Conn.Write(append([]byte(j.first), b...))
+	n = max(n-len(j.first), 0)
+	j.first = ""
+	return n, err
+}
+
+// tlsOver is a client of host "a" over any connection.
+func tlsOver(conn net.Conn, a *authority) net.Conn {
+	return tls.Client(conn, &tls.Config{RootCAs: a.pool, ServerName: "a", MinVersion: tls.VersionTLS12})
+}
+
+// hostRoutes leads by host, and by path where a service has a prefix.
+type hostRoutes map[string]*service.Service
+
+// Match finds "host/prefix" before "host".
+func (h hostRoutes) Match(host, path []byte) (*service.Service, string, bool) {
+	name := strings.ToLower(string(hostName(host)))
+	if _, rest, ok := strings.Cut(string(path), "/"); ok {
+		first, _, _ := strings.Cut(rest, "/")
+		if svc := h[name+"/"+first]; svc != nil {
+			return svc, "/" + first, true
+		}
+	}
+	svc := h[name]
+	return svc, "/", svc != nil
+}
