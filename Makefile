@@ -55,11 +55,15 @@ image: build ## Build the Docker image IMAGE=upfront:VERSION, without a network
 ##@ Check
 
 .PHONY: check
-check: tidy lint layers test e2e vuln ## Everything that must hold before a commit
+check: tidy lint layers test test-tls e2e vuln ## Everything that must hold before a commit
 
 .PHONY: test
 test: ## Unit tests with the race detector, in random order
 	go test -race -shuffle=on -count=$(COUNT) $$(go list $(PKG) | grep -v '/e2e\($$\|/\)')
+
+.PHONY: test-tls
+test-tls: ## The tests of package proxy once more, with clients that speak TLS
+	UPFRONT_TEST_TLS=1 go test -race -shuffle=on ./proxy
 
 .PHONY: e2e
 e2e: ## Black-box tests of the built programs; Docker ones when it answers

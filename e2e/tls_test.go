@@ -124,7 +124,7 @@ func TestTLS_replacedCertificatesFailNoHandshake(t *testing.T) {
 	for range 4 {
 		workers.Go(func() {
 			for ctx.Err() == nil {
-				conn, err := tls.Dial("tcp", p.secure, a.client()) //nolint:noctx // It ends with the proxy at the latest.
+				conn, err := tls.Dial("tcp", p.secure, a.client())
 				if err != nil {
 					t.Log(err)
 					failed.Add(1)
@@ -139,7 +139,7 @@ func TestTLS_replacedCertificatesFailNoHandshake(t *testing.T) {
 	for done.Load() < want && failed.Load() == 0 {
 		_, _, serial := a.files(t, dir, "shop", "shop.test")
 		took := waitFor(t, 20*time.Second, "the new certificate to be served", func() bool {
-			conn, err := tls.Dial("tcp", p.secure, a.client()) //nolint:noctx // As above.
+			conn, err := tls.Dial("tcp", p.secure, a.client())
 			if err != nil {
 				t.Fatalf("handshake: %v", err)
 			}
@@ -178,11 +178,13 @@ func TestTLS_redirectsAndServes(t *testing.T) {
 	if want := "https://shop.test:" + securePort + "/cart?a=b"; moved.StatusCode != 301 || moved.Header.Get("Location") != want {
 		t.Errorf("got %d to %q, want 301 to %q", moved.StatusCode, moved.Header.Get("Location"), want)
 	}
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: a.client(), DisableKeepAlives: true,
+	client := http.Client{Transport: &http.Transport{
+		TLSClientConfig: a.client(), DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", p.secure)
-		}}}
-	res, err := client.Get("https://shop.test/cart") //nolint:noctx // It ends with the proxy at the latest.
+		},
+	}}
+	res, err := client.Get("https://shop.test/cart")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +293,7 @@ func TestProxyProtocol_behindHAProxy(t *testing.T) {
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			h := start(t, exec.Command(haproxy, "-db", "-f", file)) //nolint:gosec,noctx // start ends it.
+			h := start(t, exec.Command(haproxy, "-db", "-f", file)) //nolint:noctx // start ends it.
 			h.drainStdout()
 			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
@@ -299,7 +301,7 @@ func TestProxyProtocol_behindHAProxy(t *testing.T) {
 			}}}
 			status, body := 0, ""
 			waitFor(t, 20*time.Second, "haproxy to answer", func() bool {
-				res, err := client.Get("http://shop.test/") //nolint:noctx // It ends with haproxy at the latest.
+				res, err := client.Get("http://shop.test/")
 				if err != nil {
 					return false
 				}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -151,7 +152,7 @@ func (c *client) greet() bool {
 // shakeHands runs the handshake.
 func (c *client) shakeHands() bool {
 	counters := &c.server.counters
-	err := c.layer.tls.Handshake()
+	err := c.layer.tls.HandshakeContext(context.Background()) // the deadline is the connection's
 	c.layer.endTurn()
 	if err != nil {
 		counters.HandshakeErrors.Add(1)

@@ -3,6 +3,8 @@ package proxy
 import (
 	"io"
 	"time"
+
+	"upfront/proxy/http1"
 )
 
 // pour moves bytes from one socket to another and takes none before the other has
@@ -98,6 +100,19 @@ func (p *pour) release() {
 // system call more for each piece, which the rest must be worth.
 func (x *exchange) mayPour(body *flow) bool {
 	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil && x.c.layer == nil
+}
+
+// awaitReader waits until the client takes more of a large body over TLS, which cannot
+// be poured, before more of it is read: so a client that does not read holds no buffer.
+func (x *exchange) awaitReader(body *flow) *Error {
+	if !canTryWrite || x.leads || x.c.layer == nil || x.c.raw == nil || body.kind != http1.Fixed || body.left <= bodyBuffer {
+		return nil
+	}
+	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
+	if err := x.c.raw.Write(takesMore); err != nil {
+		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
+	}
+	return nil
 }
 
 // pourBody passes on the rest of a body of known length.

@@ -292,6 +292,9 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 		if body.kind == http1.Fixed && x.mayPour(body) {
 			return x.pourBody(body)
 		}
+		if err := x.awaitReader(body); err != nil {
+			return err
+		}
 		if err := x.awaitBody(body); err != nil {
 			return err
 		}

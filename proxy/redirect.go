@@ -121,7 +121,6 @@ func hostPort(host []byte) string {
 }
 
 func splitHost(host []byte) (name, port []byte) {
-	name = host
 	if len(host) > 0 && host[0] == '[' {
 		end := bytes.IndexByte(host, ']')
 		if end < 0 {
@@ -129,8 +128,6 @@ func splitHost(host []byte) (name, port []byte) {
 		}
 		return host[1:end], bytes.TrimPrefix(host[end+1:], []byte{':'})
 	}
-	if colon := bytes.IndexByte(host, ':'); colon >= 0 {
-		name, port = host[:colon], host[colon+1:]
-	}
+	name, port, _ = bytes.Cut(host, []byte{':'})
 	return bytes.TrimSuffix(name, []byte{'.'}), port
 }

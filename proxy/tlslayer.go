@@ -45,15 +45,15 @@ const oneRecord = 1 << 10
 // maxCorked bounds the records that are kept.
 const maxCorked = 64 << 10
 
-// notYet is what a read that must not wait ends in. To package tls it is an error
+// notYetError is what a read that must not wait ends in. To package tls it is an error
 // after which the connection can be read again.
-type notYet struct{}
+type notYetError struct{}
 
-func (notYet) Error() string   { return "nothing to read yet" }
-func (notYet) Timeout() bool   { return true }
-func (notYet) Temporary() bool { return true }
+func (notYetError) Error() string   { return "nothing to read yet" }
+func (notYetError) Timeout() bool   { return true }
+func (notYetError) Temporary() bool { return true }
 
-var errNotYet net.Error = notYet{}
+var errNotYet net.Error = notYetError{}
 
 // Read is called by the tls.Conn.
 func (l *tlsLayer) Read(b []byte) (int, error) {

@@ -21,6 +21,41 @@ import (
 // holds for plain connections has to hold there. UPFRONT_TEST_TLS=1 asks for it.
 var overTLS = os.Getenv("UPFRONT_TEST_TLS") == "1"
 
+// aboutPlain are the tests that overTLS leaves alone.
+var aboutPlain = map[string]bool{
+	// They say http, or speak to the rig by themselves.
+	"TestAccessLog_hasTheKeysOfKamalProxy":                   true,
+	"TestServer_passesARequestOnAndItsAnswerBack":            true,
+	"TestServer_saysWhoTheClientIs":                          true,
+	"TestServer_losesNoRequestWhileVersionsReplaceEachOther": true,
+	"TestServer_leaksNothingWhenClientsLeave":                true,
+	"TestRedirect":                                  true,
+	"TestRedirect_holdsForServicesBelow":            true,
+	"TestHSTS_isSaidOverTLSOnly":                    true,
+	"TestClientCA_letsNobodyInOverPlainHTTP":        true,
+	"TestProxyHeader_namesTheClient":                true,
+	"TestProxyHeader_isRefused":                     true,
+	"TestProxyHeader_mustComeInTime":                true,
+	"TestProxyHeader_countsTheClientNotTheBalancer": true,
+	"TestServer_sharesTheSeatsAmongListeners":       true,
+	// A client that has no seat, or too many, has no handshake to send something in.
+	"TestServer_turnsAwayAnAddressWithTooManyConnections":   true,
+	"TestServer_letsNobodyHoldConnectionsThatAreTurnedAway": true,
+	"TestServer_letsConnectionsWaitWhereMemoryHasNoRoom":    true,
+	"TestServer_letsNewClientsWaitWhileNoneIdles":           true,
+	"TestServer_admitsNoMoreThanTheLimit":                   true,
+	"TestServer_Shutdown_answersAClientThatWaitsForASeat":   true,
+	// They count what an encrypted piece has more of: reads, allocations, memory, steps.
+	"TestServer_allocatesNothingForAPlainRequest": true,
+	"TestServer_holdsLittleForAnIdleConnection":   true,
+	"TestReadAhead_confinesAPanicToItsConnection": true,
+}
+
+func isAboutPlain(t *testing.T) bool {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	return aboutPlain[name]
+}
+
 // authority signs certificates for tests.
 type authority struct {
 	t    testing.TB

@@ -8,3 +8,5 @@ import "errors"
 const canTryWrite = false
 
 func tryWrite(uintptr, [][]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func takesMore(uintptr) bool { return true }

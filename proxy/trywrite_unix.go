@@ -19,3 +19,11 @@ func tryWrite(fd uintptr, pieces [][]byte) (int, error) {
 		}
 	}
 }
+
+// takesMore reports whether a write to a non-blocking descriptor would find room, or an
+// error.
+func takesMore(fd uintptr) bool {
+	ask := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	n, err := unix.Poll(ask[:], 0)
+	return n > 0 || err != nil && err != unix.EINTR
+}
