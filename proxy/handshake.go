@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"runtime"
 	"strconv"
@@ -55,8 +54,8 @@ func (s *Server) newTLSConfig(o TLSOptions) *tls.Config {
 	return config
 }
 
-// configFor asks for a client's certificate where the host's service wants one. The
-// result has the keys of the tickets of config, for it has none of its own.
+// configFor asks for a client's certificate where the host's service wants one. That of
+// a session that is resumed is verified anew (since Go 1.26). The result has the keys of the tickets of config, for it has none of its own.
 func (s *Server) configFor(config *tls.Config, l *tlsLayer, host string) *tls.Config {
 	site := s.site([]byte(host))
 	if site == nil || site.ClientCA == nil {
@@ -67,28 +66,7 @@ func (s *Server) configFor(config *tls.Config, l *tlsLayer, host string) *tls.Co
 	own := config.Clone()
 	own.GetConfigForClient = nil
 	own.ClientAuth, own.ClientCAs = tls.RequireAndVerifyClientCert, roots
-	// A session that is resumed was verified with the roots of its first handshake.
-	own.VerifyConnection = func(state tls.ConnectionState) error {
-		if !state.DidResume {
-			return nil
-		}
-		return verifyClient(state.PeerCertificates, roots)
-	}
 	return own
-}
-
-func verifyClient(chain []*x509.Certificate, roots *x509.CertPool) error {
-	if len(chain) == 0 {
-		return errNoClientCertificate
-	}
-	between := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		between.AddCert(c)
-	}
-	_, err := chain[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	return err
 }
 
 // takeTurn waits until few enough handshakes compute that those who have a connection

@@ -4,9 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -211,8 +210,10 @@ func TestTLS_letsHandshakesWaitTheirTurn(t *testing.T) {
 	done := make(chan error, 1)
 	late := r.dial().(*tlsClient)
 	go func() { done <- late.Handshake() }()
-	early.send(plainGET)
-	early.receive("GET")
+	for range 100 { // which takes longer than a handshake
+		early.send(plainGET)
+		early.receive("GET")
+	}
 	select {
 	case err := <-done:
 		t.Fatalf("handshake ended without a turn: %v", err)
@@ -225,6 +226,42 @@ func TestTLS_letsHandshakesWaitTheirTurn(t *testing.T) {
 		t.Errorf("handshake: %v", err)
 	}
 	eventually(t, "the turn is given back", func() bool { return len(r.server.turns) == 0 })
+}
+
+// A turn is for computing: who waits for a client that says nothing has none.
+func TestTLS_keepsNoTurnForASilentClient(t *testing.T) {
+	r, a := newTLSRig(t, Settings{}, newService("127.0.0.1:1"), "a")
+	r.client = nil
+	conn := r.dial()
+	answered, silent := make(chan struct{}), make(chan struct{})
+	client := tlsOver(&stalled{Conn: conn, answered: answered, silent: silent}, a).(*tls.Conn)
+	done := make(chan error, 1)
+	go func() { done <- client.Handshake() }()
+	next(t, answered) // so the server has had its turn
+	eventually(t, "the turn is given back", func() bool { return len(r.server.turns) == 0 })
+	if got := r.server.counters.Handshakes.Load(); got != 0 {
+		t.Errorf("counted %d handshakes of a client that said half of one", got)
+	}
+	close(silent)
+	if err := next(t, done); err != nil {
+		t.Errorf("handshake: %v", err)
+	}
+}
+
+// stalled tells of the first bytes that come, and waits before it hands them over.
+type stalled struct {
+	net.Conn
+	answered, silent chan struct{}
+	once             sync.Once
+}
+
+func (s *stalled) Read(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	s.once.Do(func() {
+		close(s.answered)
+		<-s.silent
+	})
+	return n, err
 }
 
 func TestTLS_anIdleConnectionHoldsNoBuffer(t *testing.T) {
@@ -303,20 +340,6 @@ func TestTLS_wantsCertificatesOfClients(t *testing.T) {
 	svc.TLS.ClientCA = authorityFile(t, newAuthority(t)) // only the test may change it while it runs
 	if _, err := ask(); err == nil {
 		t.Error("a session of a CA that is none any more is resumed")
-	}
-}
-
-func TestVerifyClient(t *testing.T) {
-	a := newAuthority(t)
-	leaf := a.issue("x").Leaf
-	if err := verifyClient([]*x509.Certificate{leaf}, a.pool); err != nil {
-		t.Errorf("got %v", err)
-	}
-	if err := verifyClient([]*x509.Certificate{leaf}, newAuthority(t).pool); err == nil {
-		t.Error("a certificate of another CA is good")
-	}
-	if err := verifyClient(nil, a.pool); !errors.Is(err, errNoClientCertificate) {
-		t.Errorf("got %v", err)
 	}
 }
 
