@@ -286,15 +286,7 @@ func TestProxyProtocol_behindHAProxy(t *testing.T) {
 			log := filepath.Join(dir, "access.log")
 			p := startProxy(t, proxyOptions{config: config, http: "-", log: log})
 			p.do(t, "deploy", "web", "--target", whoAsks(t), "--host", "shop.test")
-			front := freeAddress(t)
-			text = fmt.Sprintf("defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"+
-				"listen x\n bind %s\n server u %s %s\n", front, listen, c.send)
-			file := filepath.Join(dir, "haproxy.cfg")
-			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			h := start(t, exec.Command(haproxy, "-db", "-f", file)) //nolint:noctx // start ends it.
-			h.drainStdout()
+			front := startHAProxy(t, haproxy, filepath.Join(dir, "haproxy.cfg"), listen, c.send)
 			client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
 				return dialer.DialContext(ctx, "tcp", front)
@@ -325,4 +317,19 @@ func TestProxyProtocol_behindHAProxy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// startHAProxy passes connections on to address, each with a PROXY header, and returns
+// where it takes them.
+func startHAProxy(t testing.TB, haproxy, file, address, send string) (front string) {
+	t.Helper()
+	front = freeAddress(t)
+	text := fmt.Sprintf("defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"+
+		"listen x\n bind %s\n server u %s %s\n", front, address, send)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h := start(t, exec.Command(haproxy, "-db", "-f", file))
+	h.drainStdout()
+	return front
 }

@@ -79,10 +79,14 @@ func (l *tlsLayer) Read(b []byte) (int, error) {
 }
 
 // tryRead reads what there is of the records that have arrived on fd; wait says that
-// none is complete.
+// none is complete. Behind a large record it looks for another: what a client sends at
+// once comes in several, and what came with the head of a request can be sent again.
 func (l *tlsLayer) tryRead(fd uintptr, b []byte) (n int, wait bool, err error) {
 	l.fd, l.trying = fd, true
-	n, err = l.tls.Read(b)
+	for m := oneRecord; m >= oneRecord && n < len(b) && err == nil; {
+		m, err = l.tls.Read(b[n:])
+		n += m
+	}
 	l.trying = false
 	if n > 0 {
 		return n, false, nil // an error comes again
