@@ -31,6 +31,7 @@ func (s Spec) WithDefaults() Spec {
 	if len(s.PathPrefixes) == 0 {
 		s.PathPrefixes = []string{"/"}
 	}
+	s.TLS = s.TLS.withDefaults()
 	s.HealthCheck = s.HealthCheck.WithDefaults()
 	if s.Policy == "" {
 		s.Policy = PolicyRoundRobin

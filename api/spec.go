@@ -15,6 +15,9 @@ type Spec struct {
 	// prefix is stripped.
 	KeepPathPrefix bool `json:"keep_path_prefix,omitempty"`
 
+	// TLS is how clients reach the service over TLS. Nil is not at all by itself.
+	TLS *TLS `json:"tls,omitempty"`
+
 	HealthCheck HealthCheck `json:"health_check"`
 
 	// Policy chooses a target for a request. Default PolicyRoundRobin.

@@ -46,6 +46,8 @@ type Status struct {
 	State     StateStatus       `json:"state"`
 	Counters  map[string]uint64 `json:"counters"`
 	Services  []ServiceInfo     `json:"services"`
+	// Automatic are the names whose certificates proxyd gets by itself.
+	Automatic []AutomaticCertificate `json:"automatic_certificates,omitempty"`
 }
 
 // ConfigStatus says which config file is live.

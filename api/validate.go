@@ -53,6 +53,9 @@ func (s Spec) Validate() error {
 	if err := validateRoutes(s); err != nil {
 		return err
 	}
+	if err := s.validateTLS(); err != nil {
+		return err
+	}
 	if err := s.HealthCheck.Validate(); err != nil {
 		return err
 	}

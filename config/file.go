@@ -28,6 +28,8 @@ type File struct {
 	DrainTimeout time.Duration
 	// ErrorPages are for requests that no service answers for.
 	ErrorPages Folder
+	// ACME is how certificates are got automatically.
+	ACME ACME
 	// Services in the order of the file.
 	Services []Service
 	// NamesServices says that the file has the key services with a value, be it

@@ -60,6 +60,7 @@ func (d *decoder) document(root ast.Node) {
 		key{"log", d.log},
 		key{"drain_timeout", into(&d.file.DrainTimeout, d.positive)},
 		key{"error_pages", into(&d.file.ErrorPages, d.folder)},
+		key{"tls", d.acme},
 		key{"services", d.services},
 	)
 }

@@ -37,6 +37,7 @@ func (d *decoder) service(f field) {
 			key{"hosts", func(v value) { hosts = d.hosts(v, spec) }},
 			key{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
 			key{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
+			key{"tls", func(v value) { d.serviceTLS(v, spec) }},
 			key{"targets", into(&s.Targets, d.targets)},
 			key{"policy", func(v value) { spec.Policy = d.policy(v) }},
 			key{"health_check", func(v value) { d.healthCheck(v, &spec.HealthCheck) }},

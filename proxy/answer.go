@@ -4,8 +4,11 @@ package proxy
 // be answered.
 func (x *exchange) fail(err *Error) {
 	x.place.End()
-	if err == errResting {
+	switch err {
+	case errResting:
 		x.sayWell()
+		return
+	case errProven:
 		return
 	}
 	x.err = err

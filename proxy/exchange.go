@@ -58,6 +58,9 @@ func (x *exchange) serve() bool {
 	x.identify()
 	err := x.up.begin(x)
 	if err == nil {
+		err = x.prove()
+	}
+	if err == nil {
 		err = x.route()
 	}
 	if err == nil {

@@ -22,6 +22,8 @@ type Routes interface {
 // Options of a Server.
 type Options struct {
 	Routes Routes
+	// Challenges of certificate authorities. Nil answers none.
+	Challenges Challenges
 	// Logger for what an operator should know. Nil is silent.
 	Logger *zap.Logger
 	// AccessLog gets one line a request. Nil is off.
@@ -32,13 +34,14 @@ type Options struct {
 // Server is the data plane. New makes one, Serve runs it on a listener, Shutdown
 // ends it.
 type Server struct {
-	routes    Routes
-	log       *zap.Logger
-	accessLog *AccessLog
-	settings  atomic.Pointer[Settings] // replaced whole by Apply
-	counters  Counters
-	date      atomic.Pointer[dateLine] // replaced by who finds it old
-	spools    spoolDisk
+	routes     Routes
+	challenges Challenges // nil when none are answered
+	log        *zap.Logger
+	accessLog  *AccessLog
+	settings   atomic.Pointer[Settings] // replaced whole by Apply
+	counters   Counters
+	date       atomic.Pointer[dateLine] // replaced by who finds it old
+	spools     spoolDisk
 
 	complained seldom // of a page that was not rendered
 
@@ -66,15 +69,16 @@ func New(o Options) *Server {
 		o.Logger = zap.NewNop()
 	}
 	s := &Server{
-		routes:    o.Routes,
-		log:       o.Logger,
-		accessLog: o.AccessLog,
-		quit:      make(chan struct{}),
-		listeners: make(map[net.Listener]struct{}),
-		seats:     newSeats(),
-		room:      newRoom(),
-		tunnels:   make(map[*tunnel]struct{}),
-		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
+		routes:     o.Routes,
+		challenges: o.Challenges,
+		log:        o.Logger,
+		accessLog:  o.AccessLog,
+		quit:       make(chan struct{}),
+		listeners:  make(map[net.Listener]struct{}),
+		seats:      newSeats(),
+		room:       newRoom(),
+		tunnels:    make(map[*tunnel]struct{}),
+		spools:     spoolDisk{create: temporaryFile, most: spoolMost},
 	}
 	s.spools.room, s.spools.memory = &s.room, &s.pressure
 	s.Apply(o.Settings)

@@ -21,6 +21,9 @@ type Options struct {
 	// NewTransport makes the transport of one target. The registry closes it
 	// once the target is drained. May be nil in tests.
 	NewTransport func(address string) balancer.Transport
+	// Published is called behind every publication, while the next one waits. Nil is
+	// nobody.
+	Published func()
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }
@@ -109,6 +112,9 @@ func (r *Registry) commit(edit func(*draft) error) error {
 	r.world.Store(next)
 	for _, f := range d.then {
 		f()
+	}
+	if r.options.Published != nil {
+		r.options.Published()
 	}
 	return nil
 }

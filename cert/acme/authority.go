@@ -15,7 +15,7 @@ import (
 // error of each is ours to tell.
 type source struct {
 	directory string
-	label     string            // directory, and the external account if there is one
+	label     string // directory, and the external account if there is one
 	config    *certmagic.Config
 	bare      *certmagic.Config // the same, without staples and renewal information
 	issuer    *certmagic.ACMEIssuer

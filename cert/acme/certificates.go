@@ -99,7 +99,7 @@ func (c *Certificates) Run(ctx context.Context) error {
 			c.mu.Lock()
 			c.ctx = nil
 			c.mu.Unlock()
-			c.work.Wait()
+			within(stopTimeout, c.work.Wait)
 			return nil
 		case <-timer.C:
 		case <-c.wake:
@@ -111,18 +111,24 @@ func (c *Certificates) Run(ctx context.Context) error {
 // Close ends what New began. Run does it too.
 func (c *Certificates) Close() {
 	c.stopOnce.Do(func() {
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			c.cache.Stop()
-		}()
-		timer := time.NewTimer(stopTimeout)
-		defer timer.Stop()
-		select {
-		case <-stopped:
-		case <-timer.C: // it waits for an answer with a staple, and the program for nobody
-		}
+		within(stopTimeout, c.cache.Stop)
 	})
+}
+
+// within waits for what ends soon after it was asked to, unless it waits itself for
+// somebody that does not answer: a staple, or a zone that a record is to be removed from.
+func within(limit time.Duration, wait func()) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		wait()
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }
 
 // stir makes Run look at the hosts again.

@@ -97,8 +97,16 @@ func (c *Certificates) demand(name string) *host {
 // askable reports whether a public authority could issue for name, so that nobody is
 // asked about what is only noise.
 func askable(name string) bool {
-	return len(name) <= 253 && strings.Contains(name, ".") && !strings.Contains(name, "*") &&
-		!certmagic.SubjectIsIP(name) && certmagic.SubjectQualifiesForCert(name)
+	if len(name) > 253 || !strings.Contains(name, ".") || certmagic.SubjectIsIP(name) {
+		return false
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // inquire finds out whether h may have a certificate, and hands it to the schedule.

@@ -114,6 +114,6 @@ const (
 	noRenewalInfoInterval = 24 * time.Hour
 	// stapleInterval is how often staples are looked at.
 	stapleInterval = 10 * time.Minute
-	// stopTimeout is how long the end waits for a staple that is being fetched.
+	// stopTimeout is how long the end waits for what is under way, and for staples.
 	stopTimeout = 5 * time.Second
 )

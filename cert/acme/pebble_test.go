@@ -267,8 +267,10 @@ func (e *edge) certificates() *Certificates {
 
 func (e *edge) handshakes() {
 	config := &tls.Config{
-		NextProtos:     []string{"http/1.1", Protocol},
-		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) { return e.certificates().GetCertificate(hello) },
+		NextProtos: []string{"http/1.1", Protocol},
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return e.certificates().GetCertificate(hello)
+		},
 	}
 	for {
 		conn, err := e.tls.Accept()

@@ -56,6 +56,9 @@ func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 			return nil, err
 		}
 	}
+	if err := d.openCertificates(now); err != nil {
+		return nil, err
+	}
 	d.controlSocket, err = listenControl(sockets.control, now)
 	return d, err
 }
@@ -86,6 +89,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 	}
 	d.registry, err = service.New(service.Options{
 		StatePath: now.state,
+		Published: d.publishHosts,
 		Logger:    d.log.Named("service"),
 		// A target is first dialled when the server below is there.
 		NewTransport: func(address string) balancer.Transport {
@@ -96,7 +100,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 		return fmt.Errorf("open state: %w", err)
 	}
 	d.server = proxy.New(proxy.Options{
-		Routes: d.registry, Logger: d.log.Named("proxy"), AccessLog: d.accessLog, Settings: now.proxy,
+		Routes: d.registry, Challenges: d, Logger: d.log.Named("proxy"), AccessLog: d.accessLog, Settings: now.proxy,
 	})
 	d.reloader = &reloader{
 		path: start.path, lastGood: lastGoodPath(now.state), options: o, registry: d.registry,

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"upfront/api"
+	"upfront/cert/acme"
 	"upfront/config"
 	"upfront/control"
 	"upfront/internal/logfield"
@@ -34,7 +35,9 @@ type daemon struct {
 	reloader  *reloader
 	watcher   *config.Watcher
 	control   *control.Server
-	startedAt time.Time
+
+	certificates *acme.Certificates // nil until the listeners are bound
+	startedAt    time.Time
 
 	drainTimeout atomic.Int64 // nanoseconds; written by applySettings
 
@@ -53,12 +56,14 @@ func (d *daemon) Status() api.Status {
 		State:     d.registry.StateStatus(),
 		Counters:  d.Counters(),
 		Services:  d.registry.Services(),
+		Automatic: d.certificates.Status(),
 	}
 }
 
 // Counters since start.
 func (d *daemon) Counters() map[string]uint64 {
 	all := maps.Clone(d.server.Counters())
+	maps.Copy(all, d.certificates.Counters())
 	all["upfront_config_loads_total"] = d.reloader.loads.Load()
 	all["upfront_config_load_errors_total"] = d.reloader.fails.Load()
 	all["upfront_config_problem"] = 0
@@ -120,6 +125,9 @@ func (d *daemon) abandon() {
 
 // close frees what was opened before the daemon ran, or after it.
 func (d *daemon) close() {
+	if d.certificates != nil {
+		d.certificates.Close()
+	}
 	closeAll(d.listeners)
 	if d.controlSocket != nil {
 		_ = d.controlSocket.Close()

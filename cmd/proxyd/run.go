@@ -92,6 +92,7 @@ func (d *daemon) run(ctx context.Context, signals *signals) error {
 		return d.control.Serve(calls, d.controlSocket)
 	})
 	g.Go(func() error { return d.watcher.Run(watch) })
+	g.Go(func() error { return d.certificates.Run(watch) })
 	g.Go(func() error { return d.notify.feed(logs) })
 	g.Go(func() error { return d.handle(logs, signals, ask) })
 	if d.accessLog != nil {

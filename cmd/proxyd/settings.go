@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
@@ -24,6 +25,7 @@ type settings struct {
 	logLevel     string
 	drainTimeout time.Duration
 	proxy        proxy.Settings
+	acme         config.ACME
 	services     []service.Declared
 	problem      error // that costs something, but nothing that is worth a refusal
 }
@@ -59,6 +61,7 @@ func resolve(o options, file *config.File) settings {
 			TunnelTimeout:   file.Limits.TunnelTimeout,
 			KeepUnderscores: file.Headers.Underscores == "keep",
 		},
+		acme:     file.ACME,
 		services: declared(file.Services),
 	}
 	if len(s.http) == 0 {
@@ -87,6 +90,7 @@ func (s settings) needRestart(now settings) []string {
 	note("control.group", s.group == now.group)
 	note("state", s.state == now.state)
 	note("log.access", s.accessLog == now.accessLog)
+	note("tls", reflect.DeepEqual(s.acme, now.acme))
 	return keys
 }
 

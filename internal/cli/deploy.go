@@ -34,6 +34,7 @@ type deployFlags struct {
 	slowStart           time.Duration
 	maxRequestBody      int64
 	buffering           bufferingFlags
+	acme                acmeFlags
 	maxInFlight         int
 	policy              string
 	failOpen, supersede bool
@@ -95,6 +96,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	flags.DurationVar(&f.targetTimeout, "target-timeout", defaultTimeout, "how long a target may take to begin its answer; 0 is for ever")
 	flags.Int64Var(&f.maxRequestBody, "max-request-body", 0, "bytes that a request body may have; 0 is no limit")
 	f.buffering.register(cmd)
+	f.acme.register(cmd)
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests that one target may have at once; 0 is no limit")
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")
 	flags.DurationVar(&f.slowStart, "slow-start", 0, "time over which a new target's share grows; 0 is off")
@@ -130,6 +132,9 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		req.Spec.TargetTimeout = -1 // off; in the api zero is the default
 	}
 	f.buffering.set(&req.Spec)
+	if err := f.acme.set(&req.Spec); err != nil {
+		return req, err
+	}
 	var err error
 	if req.Spec.HealthCheck.Headers, err = parseHeaders(f.healthHeaders); err != nil {
 		return req, err

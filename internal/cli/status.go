@@ -79,6 +79,7 @@ func (s *session) writeStatus(status api.Status) {
 		fmt.Fprintln(s.out)
 		s.writeService(service)
 	}
+	s.writeAutomatic(status.Automatic)
 }
 
 func (s *session) writeService(service api.ServiceInfo) {

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"upfront/api"
+)
+
+// acmeFlags are how the certificates of a service are got automatically. The names are
+// kamal-proxy's.
+type acmeFlags struct {
+	tls, staging               bool
+	directory, cache, onDemand string
+}
+
+func (f *acmeFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.tls, "tls", false, "serve the hosts over TLS, with certificates that proxyd gets by itself")
+	flags.StringVar(&f.onDemand, "tls-on-demand-url", "", "URL, or path of the service, that is asked with ?host=NAME whether a name may have a certificate")
+	flags.BoolVar(&f.staging, "tls-staging", false, "get certificates from Let's Encrypt's directory for trials")
+	flags.StringVar(&f.directory, "tls-acme-directory", "", "URL of the ACME directory to get certificates from (default proxyd's)")
+	flags.StringVar(&f.cache, "tls-acme-cache-path", "", "folder, as proxyd sees it, of kamal-proxy's certificates, which are taken over")
+	noFiles(cmd, "tls-on-demand-url", "tls-acme-directory")
+}
+
+func (f *acmeFlags) set(spec *api.Spec) error {
+	if !f.tls {
+		for flag, said := range map[string]bool{
+			"--tls-on-demand-url": f.onDemand != "", "--tls-staging": f.staging,
+			"--tls-acme-directory": f.directory != "", "--tls-acme-cache-path": f.cache != "",
+		} {
+			if said {
+				return wrong("--tls", "%s does nothing without --tls: add --tls", flag)
+			}
+		}
+		return nil
+	}
+	if f.staging {
+		if f.directory != "" && f.directory != api.StagingDirectory {
+			return wrong("--tls-staging", "--tls-staging and --tls-acme-directory are two directories: give one of them")
+		}
+		f.directory = api.StagingDirectory
+	}
+	spec.TLS = &api.TLS{Automatic: &api.AutomaticTLS{Directory: f.directory, CachePath: f.cache, OnDemand: f.onDemand}}
+	return nil
+}
+
+// writeAutomatic shows the names whose certificates proxyd gets by itself. Those that
+// clients asked for can be many: of them only the ones with a problem are shown.
+func (s *session) writeAutomatic(all []api.AutomaticCertificate) {
+	var t table
+	quiet := 0
+	for _, c := range all {
+		if c.OnDemand && c.Problem == "" {
+			quiet++
+			continue
+		}
+		t.row(s.automaticRow(c)...)
+	}
+	if len(all) > 0 {
+		fmt.Fprintf(s.out, "\n%s\n", s.out.paint(bold, "certificates"))
+	}
+	t.write(s.out, "  ")
+	if quiet > 0 {
+		fmt.Fprintf(s.out, "  %s on demand\n", count(quiet, "certificate"))
+	}
+}
+
+func (s *session) automaticRow(c api.AutomaticCertificate) []cell {
+	now := s.Now()
+	state := cell{"missing", red}
+	if !c.NotAfter.IsZero() {
+		state = cell{"valid for " + span(c.NotAfter.Sub(now)), green}
+		if !c.NotAfter.After(now) {
+			state = cell{"expired", red}
+		}
+	}
+	next := ""
+	switch {
+	case c.Trying:
+		next = "trying now"
+	case !c.NextAttempt.IsZero():
+		next = "next attempt in " + span(max(c.NextAttempt.Sub(now), 0))
+	}
+	problem := c.Problem
+	if problem != "" && c.Failures > 0 {
+		problem = fmt.Sprintf("%s, last %s: %s", count(c.Failures, "failure"), age(now, c.ProblemAt), problem)
+	}
+	return []cell{{text: c.Host}, {text: c.Service}, state, {text: next}, {text: problem}}
+}
