@@ -65,8 +65,15 @@ func (d *daemon) Answer(host, path []byte) (body []byte, ok bool) {
 // askService asks a target of a service whether name may have a certificate.
 func (d *daemon) askService(ctx context.Context, service, path, name string) error {
 	info, ok := d.registry.Service(service)
-	if !ok || info.Gate == "stopped" {
-		return fmt.Errorf("service %q does not answer: it is stopped or removed", service)
+	if !ok {
+		return fmt.Errorf("service %q was removed", service)
+	}
+	return askTargets(ctx, info, path, name)
+}
+
+func askTargets(ctx context.Context, info api.ServiceInfo, path, name string) error {
+	if info.Gate == "stopped" {
+		return fmt.Errorf("service %q is stopped", info.Name)
 	}
 	var err error
 	for _, target := range info.Targets {
@@ -82,7 +89,7 @@ func (d *daemon) askService(ctx context.Context, service, path, name string) err
 		}
 	}
 	if err == nil {
-		err = fmt.Errorf("service %q has no healthy target", service)
+		err = fmt.Errorf("service %q has no healthy target", info.Name)
 	}
 	return err
 }

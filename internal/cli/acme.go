@@ -27,13 +27,13 @@ func (f *acmeFlags) register(cmd *cobra.Command) {
 
 func (f *acmeFlags) set(spec *api.Spec) error {
 	if !f.tls {
-		for flag, said := range map[string]bool{
-			"--tls-on-demand-url": f.onDemand != "", "--tls-staging": f.staging,
-			"--tls-acme-directory": f.directory != "", "--tls-acme-cache-path": f.cache != "",
-		} {
-			if said {
-				return wrong("--tls", "%s does nothing without --tls: add --tls", flag)
-			}
+		switch { // the cache is named by scripts that always name it
+		case f.onDemand != "":
+			return wrong("--tls", "--tls-on-demand-url does nothing without --tls: add --tls")
+		case f.staging:
+			return wrong("--tls", "--tls-staging does nothing without --tls: add --tls")
+		case f.directory != "":
+			return wrong("--tls", "--tls-acme-directory does nothing without --tls: add --tls")
 		}
 		return nil
 	}
