@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -59,12 +60,7 @@ func isWebAddress(text string, schemes ...string) bool {
 	if err != nil || at.Host == "" || at.User != nil || at.Fragment != "" || !isVisible(text) {
 		return false
 	}
-	for _, scheme := range schemes {
-		if at.Scheme == scheme {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(schemes, at.Scheme)
 }
 
 // clone shares nothing with a.

@@ -36,7 +36,7 @@ func (c *Certificates) newSource(a Authority) *source {
 	template.OCSP.DisableStapling, template.DisableARI = true, true
 	s.bare = certmagic.New(c.cache, template)
 	issuer := certmagic.ACMEIssuer{
-		CA: a.Directory, TestCA: a.Directory, // what fails fails where it counts
+		CA: a.Directory, TestCA: a.Directory, // an attempt counts where it is made
 		Email: a.Email, Agreed: true, TrustedRoots: a.Roots, Logger: log,
 	}
 	if a.KeyID != "" {

@@ -88,17 +88,13 @@ func (c *Certificates) configFor(cert certmagic.Certificate) (*certmagic.Config,
 // is called once, and always returns nil.
 func (c *Certificates) Run(ctx context.Context) error {
 	defer c.Close()
-	c.mu.Lock()
-	c.ctx = ctx
-	c.mu.Unlock()
+	c.serve(ctx)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			c.mu.Lock()
-			c.ctx = nil
-			c.mu.Unlock()
+			c.serve(nil) //nolint:staticcheck // Nobody is served any more.
 			within(stopTimeout, c.work.Wait)
 			return nil
 		case <-timer.C:
@@ -106,6 +102,13 @@ func (c *Certificates) Run(ctx context.Context) error {
 		}
 		timer.Reset(c.launch(ctx, time.Now()))
 	}
+}
+
+// serve lets handshakes ask for names until ctx ends; nil lets none.
+func (c *Certificates) serve(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ctx = ctx
 }
 
 // Close ends what New began. Run does it too.

@@ -11,7 +11,6 @@ import (
 
 // zone is a DNS server for every name, that takes updates signed with one key.
 type zone struct {
-	key     string
 	mu      sync.Mutex
 	texts   map[string][]string // guarded by mu; by name
 	updates int                 // guarded by mu

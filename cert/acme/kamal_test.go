@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/acme/autocert"
-
 	"github.com/caddyserver/certmagic"
+	"golang.org/x/crypto/acme/autocert"
 )
 
 // putCached writes a certificate for name into folder as kamal-proxy does.

@@ -206,7 +206,7 @@ func (c *Certificates) settle(h *host, err error) {
 	if tooMany(err) {
 		wait = max(wait, limitedDelay)
 	}
-	wait += rand.N(wait/10 + 1) //nolint:gosec // Only to spread the load.
+	wait += rand.N(wait/10 + 1)
 	h.failures++
 	h.problem = err.Error()
 	h.due = now.Add(wait)
@@ -312,7 +312,7 @@ func (c *Certificates) take(h *host, s *source, cert certmagic.Certificate) {
 	}
 	if !had || old.Hash() != cert.Hash() {
 		h.renewAt = time.Time{}
-		h.infoAt = time.Now().Add(rand.N(10 * time.Minute)) //nolint:gosec // Only to spread the load.
+		h.infoAt = time.Now().Add(rand.N(10 * time.Minute))
 		h.due = renewal(cert.Leaf, time.Time{})
 	}
 }

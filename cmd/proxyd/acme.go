@@ -180,6 +180,6 @@ func secret(value string) (string, error) {
 	if !named {
 		return value, nil
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // The operator names the file.
+	text, err := os.ReadFile(path)
 	return strings.TrimSpace(string(text)), err
 }
