@@ -100,8 +100,8 @@ func (l *AccessLog) write(x *exchange) {
 		zap.String("client_port", client.port),
 		zap.String("remote_addr", x.remoteAddr()),
 		zap.String("user_agent", seen.userAgent),
-		zap.String("proto", protos[req.Minor]),
-		zap.String("scheme", "http"),
+		zap.String("proto", c.proto()),
+		zap.String("scheme", c.scheme()),
 		zap.String("query", query),
 		zap.Skip(),
 	}
@@ -109,6 +109,14 @@ func (l *AccessLog) write(x *exchange) {
 		fields[len(fields)-1] = zap.String("error", x.err.Error())
 	}
 	_ = l.core.Write(zapcore.Entry{Level: zapcore.InfoLevel, Time: now, Message: "Request"}, fields[:]) // the sink never fails
+}
+
+// proto is the version that the client speaks.
+func (c *client) proto() string {
+	if c.version != "" {
+		return c.version
+	}
+	return protos[c.req.Minor]
 }
 
 var protos = [...]string{"HTTP/1.0", "HTTP/1.1"}

@@ -30,6 +30,9 @@ type client struct {
 	left    atomic.Bool // written by leaveWatch
 	watched int32       // set once by leaveWatch.add
 	extra   bool        // it is one too many of its address; set once by admit
+	version string      // of HTTP, where it is not that of each request; set once
+	secure  bool        // TLS; set once
+	http2   *http2Conn  // guarded by Server.mu; set while it carries streams
 
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait
 	last      bool         // the next answer is the last one
@@ -67,6 +70,14 @@ func (c *client) run() {
 	if c.extra {
 		c.turnAway()
 		return
+	}
+	switch c.sniff() {
+	case endsUnasked:
+		return
+	case asksHTTP2:
+		c.serveHTTP2()
+		return
+	case asksHTTP1:
 	}
 	for c.awaitHead() {
 		if !c.x.serve() {
@@ -174,6 +185,10 @@ const dismissed = -1
 func (c *client) dismiss(since int64) bool {
 	if since <= 0 || !c.idleSince.CompareAndSwap(since, dismissed) {
 		return false
+	}
+	if c.http2 != nil {
+		c.http2.retire()
+		return true
 	}
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 	return true

@@ -22,6 +22,8 @@ type Counters struct {
 	Panics         atomic.Uint64
 	Upgrades       atomic.Uint64 // tunnels opened
 	Cut            atomic.Uint64 // tunnels ended at a drain timeout
+	HTTP2          atomic.Uint64 // connections that carried streams
+	HTTP2Calmed    atomic.Uint64 // of these, ended because their client asked too much
 }
 
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
@@ -58,6 +60,8 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_tunnels_cut_total":             c.Cut.Load(),
 		"upfront_spool_files":                   uint64(max(s.spools.files.Load(), 0)),
 		"upfront_spool_errors_total":            s.spools.errors.Load(),
+		"upfront_http2_connections_total":       c.HTTP2.Load(),
+		"upfront_http2_calmed_total":            c.HTTP2Calmed.Load(),
 		"upfront_access_log_dropped_total":      0,
 	}
 	if s.accessLog != nil {

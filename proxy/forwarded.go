@@ -39,7 +39,9 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 	b = c.addr.Addr().AppendTo(b)
 	b = append(b, "\r\n"...)
 	if !c.trusted || !has(req.Fields(), http1.ForwardedProto) {
-		b = append(b, "X-Forwarded-Proto: http\r\n"...)
+		b = append(b, "X-Forwarded-Proto: "...)
+		b = append(b, c.scheme()...)
+		b = append(b, "\r\n"...)
 	}
 	if len(req.Host) > 0 && (!c.trusted || !has(req.Fields(), http1.ForwardedHost)) {
 		b = append(b, "X-Forwarded-Host: "...)
@@ -52,6 +54,14 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 		b = append(b, "\r\n"...)
 	}
 	return b
+}
+
+// scheme is how the client came.
+func (c *client) scheme() string {
+	if c.secure {
+		return "https"
+	}
+	return "http"
 }
 
 // remoteAddr is the address of who sent the request first: the last address in

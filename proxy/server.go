@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,8 @@ type Server struct {
 	date      atomic.Pointer[dateLine] // replaced by who finds it old
 	spools    spoolDisk
 
-	complained seldom // of a page that was not rendered
+	complained seldom      // of a page that was not rendered
+	speaker    http.Server // has what every one that speaks HTTP/2 has; never serves
 
 	closing  atomic.Bool
 	cut      atomic.Bool   // Shutdown waits no longer
@@ -75,6 +77,9 @@ func New(o Options) *Server {
 		room:      newRoom(),
 		tunnels:   make(map[*tunnel]struct{}),
 		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
+	}
+	if log, err := zap.NewStdLogAt(o.Logger, zap.DebugLevel); err == nil {
+		s.speaker.ErrorLog = log // what a client does wrong is no operator's concern
 	}
 	s.spools.room, s.spools.memory = &s.room, &s.pressure
 	s.Apply(o.Settings)

@@ -48,6 +48,9 @@ type Settings struct {
 	// BodyGrace that the body of a request has on top of BodyRate. Default 10s;
 	// negative is none.
 	BodyGrace time.Duration
+	// CleartextHTTP2 lets clients speak HTTP/2 without TLS when they begin with it
+	// (prior knowledge, RFC 9113 §3.3); never by an upgrade. Default: not.
+	CleartextHTTP2 bool
 	// KeepUnderscores passes on header names with an underscore. Default: they are
 	// dropped, for CGI-like targets take them for others. Those that are such a
 	// target's name of a field that means something to us, X_Forwarded_For or
