@@ -23,6 +23,7 @@ type File struct {
 	Upgrades       []string // protocols besides WebSocket
 	Limits         Limits
 	Headers        Headers
+	HTTP2          HTTP2
 	Log            Log
 	// DrainTimeout is how long requests in flight may take at shutdown.
 	DrainTimeout time.Duration
@@ -70,6 +71,11 @@ type Limits struct {
 // Headers is how header fields of clients are treated.
 type Headers struct {
 	Underscores string // "drop" or "keep": names with an underscore
+}
+
+// HTTP2 is how clients may speak HTTP/2.
+type HTTP2 struct {
+	Cleartext bool // without TLS, with prior knowledge
 }
 
 // Log says what is written where.

@@ -73,6 +73,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			BodyRate: 500, BodyGrace: 10 * time.Second,
 		},
 		Headers:      Headers{Underscores: "drop"},
+		HTTP2:        HTTP2{Cleartext: true},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
 		ErrorPages:   Folder{Path: "/etc/upfront/pages", Line: 56, Column: 14},
@@ -216,7 +217,7 @@ func TestParse_isQuickOnHostileFiles(t *testing.T) {
 
 func TestErrors_Error_namesTheFirstAndCountsTheRest(t *testing.T) {
 	_, err := Parse("proxy.yml", []byte("stat: /a\nlimits: 3\n"))
-	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, upgrades, limits, headers, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
+	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, upgrades, limits, headers, http2, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

@@ -57,6 +57,7 @@ func (d *decoder) document(root ast.Node) {
 		key{"upgrades", into(&d.file.Upgrades, d.protocols)},
 		key{"limits", d.limits},
 		key{"headers", d.headers},
+		key{"http2", d.http2},
 		key{"log", d.log},
 		key{"drain_timeout", into(&d.file.DrainTimeout, d.positive)},
 		key{"error_pages", into(&d.file.ErrorPages, d.folder)},
@@ -106,6 +107,12 @@ func (d *decoder) limits(v value) {
 func (d *decoder) headers(v value) {
 	d.mapping(v,
 		key{"underscores", func(v value) { d.file.Headers.Underscores = d.choice(v, "drop", "keep") }},
+	)
+}
+
+func (d *decoder) http2(v value) {
+	d.mapping(v,
+		key{"cleartext", into(&d.file.HTTP2.Cleartext, d.flag)},
 	)
 }
 

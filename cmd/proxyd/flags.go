@@ -29,6 +29,7 @@ type options struct {
 	accessLog    string
 	logLevel     string
 	drainTimeout time.Duration
+	h2c          bool
 	version      bool
 	rest         []string // behind the flags
 }
@@ -49,6 +50,7 @@ Flags:
   --access-log WHERE     off, - for standard output, or a file (default -)
   --log-level LEVEL      debug, info, warn or error (default info)
   --drain-timeout TIME   how long requests may take to finish at the end (default 30s)
+  --h2c                  clients may speak HTTP/2 without TLS, with prior knowledge
   --version              print the version
 
 Each flag can also be given as an environment variable: --access-log is UPFRONT_ACCESS_LOG.
@@ -75,6 +77,7 @@ func parseFlags(s system) (options, error) {
 		o.drainTimeout, err = positiveDuration(text)
 		return err
 	})
+	set.BoolVar(&o.h2c, "h2c", false, "")
 	set.BoolVar(&o.version, "version", false, "")
 	if err := set.Parse(s.args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -57,6 +57,7 @@ func resolve(o options, file *config.File) settings {
 			BodyRate:        file.Limits.BodyRate,
 			BodyGrace:       file.Limits.BodyGrace,
 			TunnelTimeout:   file.Limits.TunnelTimeout,
+			CleartextHTTP2:  o.h2c || file.HTTP2.Cleartext,
 			KeepUnderscores: file.Headers.Underscores == "keep",
 		},
 		services: declared(file.Services),
