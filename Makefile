@@ -10,6 +10,7 @@ SHELL       := bash
 # that those three need no pin of their own.
 GOLANGCI_VERSION    := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
+H2SPEC_VERSION      := v2.2.1
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE    ?= upfront:$(VERSION)
@@ -26,6 +27,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 TOOLS       := $(CURDIR)/bin/tools
 GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+H2SPEC      := $(TOOLS)/h2spec-$(H2SPEC_VERSION)
 
 ##@ Build
 
@@ -107,6 +109,10 @@ soak: ## Streams, closing targets, aborts and slow clients in the promised sizes
 	@command -v slowhttptest >/dev/null || { echo 'no slowhttptest: apt-get install slowhttptest' >&2; exit 1; }
 	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 40m -v -run '^TestSoak' ./e2e
 
+.PHONY: h2spec
+h2spec: $(H2SPEC) ## Conformance of HTTP/2, case by case, strictly
+	UPFRONT_H2SPEC='$(H2SPEC)' UPFRONT_E2E_RACE=0 go test -count=1 -v -run '^TestH2spec' ./e2e
+
 .PHONY: e2e-real
 e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long); UPFRONT_E2E_BUFFERED=1 buffers
 	UPFRONT_E2E_REAL=1 go test -count=1 -timeout 60m -v -run '^TestReal' ./e2e/...
@@ -124,6 +130,13 @@ $(GOVULNCHECK):
 	@mkdir -p $(TOOLS)
 	@GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	@mv $(TOOLS)/govulncheck $@
+
+# Its module has no /v2 in its path, hence +incompatible.
+$(H2SPEC):
+	@echo "installing h2spec $(H2SPEC_VERSION) into bin/tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS) go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)+incompatible
+	@mv $(TOOLS)/h2spec $@
 
 .PHONY: clean
 clean: ## Remove what was built, tools included
