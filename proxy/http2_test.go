@@ -29,8 +29,8 @@ func (r *rig) h2client() *http.Client {
 	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
 }
 
-// recorder is a target that keeps the head of the last request.
-func recorder(t *testing.T, raw string) (target *rawTarget, heads chan string) {
+// recording is a target that keeps the head of the last request.
+func recording(t *testing.T, raw string) (target *rawTarget, heads chan string) {
 	heads = make(chan string, 100)
 	return newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
 		for {
@@ -47,7 +47,7 @@ func recorder(t *testing.T, raw string) (target *rawTarget, heads chan string) {
 }
 
 func TestHTTP2_requestReachesTargetAsHTTP1(t *testing.T) {
-	target, heads := recorder(t, ok("hello"))
+	target, heads := recording(t, ok("hello"))
 	r := newRig(t, speaksHTTP2, newService(target.addr))
 	w := r.h2wire()
 	w.get(1, "/a/../%2f//b?q=%zz&x", "x-one: 1", "x-two: 2", "x-two: 3", "cookie: a=1", "cookie: b=2", "te: trailers", "x-forwarded-for: 6.6.6.6")
@@ -112,7 +112,7 @@ func TestHTTP2_refusesWhatCouldBeReadInTwoWays(t *testing.T) {
 		{"pseudo-header behind", base(":path: /", "x-a: b", ":authority: a.example"), "reset"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			target, heads := recorder(t, ok("hello"))
+			target, heads := recording(t, ok("hello"))
 			r := newRig(t, speaksHTTP2, newService(target.addr))
 			w := r.h2wire()
 			w.headers(1, true, test.lines...)
@@ -352,7 +352,7 @@ func TestHTTP2_targetThatKnowsNoContinueGetsTheBody(t *testing.T) {
 func TestHTTP2_earlyAnswerEndsTheStream(t *testing.T) {
 	for _, status := range []string{"200 OK", "413 Content Too Large"} {
 		t.Run(status, func(t *testing.T) {
-			target, _ := recorder(t, "HTTP/1.1 "+status+"\r\nContent-Length: 5\r\n\r\nearly")
+			target, _ := recording(t, "HTTP/1.1 "+status+"\r\nContent-Length: 5\r\n\r\nearly")
 			r := newRig(t, speaksHTTP2, newService(target.addr))
 			w := r.h2wire()
 			w.headers(1, false, ":method: POST", ":scheme: http", ":path: /", ":authority: a.example")
