@@ -24,6 +24,7 @@ var layers = map[string]int{
 	"cert":                0,
 	"metrics":             0,
 	"api":                 0,
+	"dial":                0,
 	"proxy/http1":         0,
 	"internal/atomicfile": 0,
 	"internal/logfield":   0,
@@ -76,7 +77,7 @@ var limited = []struct {
 	},
 	{
 		path:    "go.uber.org/zap",
-		notIn:   []string{"health", "balancer", "route", "page", "api", "cert", "metrics", "proxy/http1", "internal/atomicfile"},
+		notIn:   []string{"health", "balancer", "route", "page", "api", "dial", "cert", "metrics", "proxy/http1", "internal/atomicfile"},
 		instead: "leaves never log: return the value or the error, and let the caller log it",
 	},
 	{

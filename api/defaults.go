@@ -17,6 +17,7 @@ const (
 	DefaultTargetTimeout    = Duration(30e9)
 	DefaultBufferMemory     = 1 << 20
 	DefaultTargetPort       = 80
+	DefaultTargetTLSPort    = 443
 	DefaultWeight           = 1
 )
 
@@ -32,6 +33,7 @@ func (s Spec) WithDefaults() Spec {
 		s.PathPrefixes = []string{"/"}
 	}
 	s.HealthCheck = s.HealthCheck.WithDefaults()
+	s.TargetTLS = clonePointer(s.TargetTLS)
 	if s.Policy == "" {
 		s.Policy = PolicyRoundRobin
 	}
@@ -52,6 +54,7 @@ func (h HealthCheck) WithDefaults() HealthCheck {
 		h.Paths = []string{DefaultHealthPath}
 	}
 	h.Headers = maps.Clone(h.Headers)
+	h.GRPC = clonePointer(h.GRPC)
 	if h.Interval == 0 {
 		h.Interval = DefaultHealthInterval
 	}
@@ -70,9 +73,9 @@ func (h HealthCheck) WithDefaults() HealthCheck {
 	return h
 }
 
-// WithDefaults returns t with weight 1 when it has none, and port 80 when its
-// address names none. An address that is not valid is left as it is; Validate
-// says why.
+// WithDefaults returns t with weight 1 when it has none, and its address in the one
+// form in which addresses are compared. One that is not valid is left as it is;
+// Validate says why.
 func (t Target) WithDefaults() Target {
 	if address, err := ParseAddress(t.Address); err == nil {
 		t.Address = address
@@ -99,14 +102,14 @@ func (r AddRequest) WithDefaults() AddRequest {
 	return r
 }
 
-// WithDefaults returns r with its timeout and the port of its target completed.
+// WithDefaults returns r with its timeout and the address of its target in its one form.
 func (r RemoveRequest) WithDefaults() RemoveRequest {
 	r.Target = defaultAddress(r.Target)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
 	return r
 }
 
-// WithDefaults returns r with its timeout and the port of its target completed.
+// WithDefaults returns r with its timeout and the address of its target in its one form.
 func (r DrainRequest) WithDefaults() DrainRequest {
 	r.Target = defaultAddress(r.Target)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
@@ -161,6 +164,15 @@ func normalPrefix(prefix string) string {
 		return prefix
 	}
 	return strings.TrimSuffix(prefix, "/")
+}
+
+// clonePointer returns a pointer to a copy of what p points to, nil for nil.
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
 }
 
 // mapEach returns a new slice, nil for an empty one, so that an absent list and

@@ -17,6 +17,10 @@ type Spec struct {
 
 	HealthCheck HealthCheck `json:"health_check"`
 
+	// TargetTLS is for targets that are spoken to over TLS, https:// and h2://.
+	// Nil trusts the authorities of the system and shows no certificate.
+	TargetTLS *TargetTLS `json:"target_tls,omitempty"`
+
 	// Policy chooses a target for a request. Default PolicyRoundRobin.
 	Policy Policy `json:"policy,omitempty"`
 	// SlowStart lets a target that became healthy take its share of the traffic
@@ -60,9 +64,14 @@ type Spec struct {
 type HealthCheck struct {
 	// Paths that must all answer well. Default ["/up"].
 	Paths []string `json:"paths,omitempty"`
+	// GRPC is the service that the gRPC health protocol is asked about, in place of
+	// Paths; "" is the target as a whole. Only for h2c:// and h2:// targets. Nil asks
+	// the Paths.
+	GRPC *string `json:"grpc,omitempty"`
 	// Port to probe; zero is the target's own.
 	Port int `json:"port,omitempty"`
-	// Host is sent as the Host header; empty is the target's address.
+	// Host is sent as the Host header; empty is the target's host and port, and
+	// "localhost" for unix sockets.
 	Host string `json:"host,omitempty"`
 	// Headers are added to every probe.
 	Headers map[string]string `json:"headers,omitempty"`
@@ -95,7 +104,8 @@ const (
 
 // Target is one instance of a service.
 type Target struct {
-	// Address as host:port. The name is resolved on every dial.
+	// Address of the target as ParseAddress has it: host:port, perhaps behind a
+	// scheme, or unix:/path. The name is resolved on every dial.
 	Address string `json:"address"`
 	// Weight of the target's share. Default 1.
 	Weight int `json:"weight,omitempty"`

@@ -77,6 +77,9 @@ func (s Spec) Validate() error {
 		return invalid("--error-pages",
 			"folder of error pages %q is not an absolute path: set --error-pages to one as proxyd sees it", s.ErrorPages)
 	}
+	if err := s.TargetTLS.validate(); err != nil {
+		return err
+	}
 	return s.validateBuffering()
 }
 
@@ -142,6 +145,10 @@ func (h HealthCheck) Validate() error {
 		return invalid("--health-check-host",
 			"health check host %q is not a host: set --health-check-host to something like app.example.com", h.Host)
 	}
+	if h.GRPC != nil && !isServiceName(*h.GRPC) {
+		return invalid("--health-check-grpc",
+			"health check grpc %q is not a service: set --health-check-grpc to something like shop.v1.Cart", *h.GRPC)
+	}
 	if _, _, err := ParseStatus(h.Status); h.Status != "" && err != nil {
 		return err
 	}
@@ -189,7 +196,7 @@ func validateHeaders(headers map[string]string) error {
 }
 
 // ValidateTargets reports what is wrong with the targets of a service, as an
-// *Error, or nil: none at all, an address that is not HOST:PORT, one given
+// *Error, or nil: none at all, an address that is none, one given
 // twice, or a weight that is out of range.
 func ValidateTargets(targets []Target) error {
 	if len(targets) == 0 {
@@ -229,6 +236,9 @@ func (r DeployRequest) Validate() error {
 		return err
 	}
 	if err := ValidateTargets(r.Targets); err != nil {
+		return err
+	}
+	if err := r.Spec.Fits(r.Targets...); err != nil {
 		return err
 	}
 	return validateTimeouts(r.DeployTimeout, r.DrainTimeout, 0)

@@ -38,6 +38,7 @@ func (d *decoder) service(f field) {
 			key{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
 			key{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
 			key{"targets", into(&s.Targets, d.targets)},
+			key{"target_tls", into(&spec.TargetTLS, d.targetTLS)},
 			key{"policy", func(v value) { spec.Policy = d.policy(v) }},
 			key{"health_check", func(v value) { d.healthCheck(v, &spec.HealthCheck) }},
 			key{"target_timeout", into(&spec.TargetTimeout, d.offDuration)},

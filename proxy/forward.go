@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"upfront/dial"
 )
 
 // forward is one attempt: connect, send, receive. Afterwards x.conn is nil, and
@@ -66,7 +68,9 @@ func (x *exchange) connect(t *transport) *Error {
 	if kept {
 		return nil
 	}
-	x.c.server.counters.Dials.Add(1)
+	if !t.dialer.Multiplexes() {
+		x.c.server.counters.Dials.Add(1)
+	}
 	err := conn.connect()
 	if scarce(err) && x.c.server.makeRoomNow() {
 		err = conn.connect()
@@ -156,6 +160,10 @@ func (x *exchange) blame(op string, err error) *Error {
 		return x.ended(op, why)
 	}
 	failed := &Error{Op: op, Target: x.target.Address(), Source: FromTarget, Status: 502, Err: cause(err)}
+	if never, ok := errors.AsType[*dial.Unprocessed](err); ok && !x.started {
+		failed.Err, failed.Retry, failed.Stale = never, RetryAlways, true
+		return failed
+	}
 	switch {
 	case timedOut(err):
 		failed.Status = 504

@@ -81,6 +81,9 @@ func (x *exchange) appendRequestHead(b []byte) []byte {
 // "". A request for another upgrade goes on as one without.
 func (x *exchange) protocol() string {
 	req := &x.c.req
+	if x.conn.transport.dialer.Multiplexes() {
+		return "" // there is no Upgrade in HTTP/2 (RFC 9113 §8.6)
+	}
 	if req.WebSocket {
 		return webSocket
 	}
@@ -150,7 +153,7 @@ func (x *exchange) appendHost(b []byte) []byte {
 	if len(req.Host) > 0 {
 		b = append(b, req.Host...)
 	} else {
-		b = append(b, x.target.Address()...)
+		b = append(b, x.conn.transport.dialer.Host()...)
 	}
 	return append(b, "\r\n"...)
 }

@@ -57,6 +57,7 @@ func FuzzExchange_appendRequestHead(f *testing.F) {
 		x.identify()
 		want := keptFields(req.Fields(), req.Name, req.Value)
 		host, target := string(req.Host), string(req.Target)
+		x.conn = NewTransport(x.target.Address(), nil).(*transport).newConn()
 		head := x.appendRequestHead(nil)
 		var again http1.Request
 		again.Reset()

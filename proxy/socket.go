@@ -12,7 +12,8 @@ import (
 // without taking it, and deadlines that are cheap to refresh.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn // nil when the connection is not the system's
+	raw  syscall.RawConn // nil when the connection is not the system's
+	soft softConn        // nil when it is, or cannot be looked at
 
 	readBy  time.Time // what the read deadline is set to; owner: who reads
 	writeBy time.Time // what the write deadline is set to; owner: who writes
@@ -30,6 +31,7 @@ type socket struct {
 
 func (s *socket) init(conn net.Conn) {
 	s.Conn = conn
+	s.soft, _ = conn.(softConn)
 	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
@@ -42,6 +44,9 @@ func (s *socket) init(conn net.Conn) {
 // only when it is about to read, and gives it back with drop while there is
 // nothing to read: an idle connection costs no buffer.
 func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
+	if s.soft != nil {
+		return s.readSoft(get, drop)
+	}
 	if s.raw == nil {
 		return noProgress(s.Read(get()))
 	}
@@ -118,6 +123,10 @@ func rearm(by, now time.Time, d time.Duration) (time.Time, bool) {
 // quiet reports whether nothing has arrived on a connection that should be
 // silent: no byte, no end.
 func (s *socket) quiet() bool {
+	if s.soft != nil {
+		silent, _ := s.soft.Peek()
+		return silent
+	}
 	if s.raw == nil {
 		return true
 	}
@@ -128,6 +137,10 @@ func (s *socket) quiet() bool {
 
 // ended reports whether the peer's end, or an error, is the next thing to read.
 func (s *socket) ended() bool {
+	if s.soft != nil {
+		_, over := s.soft.Peek()
+		return over
+	}
 	if s.raw == nil {
 		return false
 	}

@@ -64,6 +64,9 @@ func addable(w *world, name string, target api.Target) (api.Spec, error) {
 	if e == nil {
 		return api.Spec{}, notFound(name)
 	}
+	if err := e.live.spec.Fits(target); err != nil {
+		return api.Spec{}, err
+	}
 	m := e.live.member(target.Address)
 	switch {
 	case m != nil && m.target.Draining():

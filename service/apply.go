@@ -187,6 +187,9 @@ func (d Declared) normal() (Declared, error) {
 	if err != nil {
 		return d, err
 	}
+	if err := spec.Fits(d.Targets...); err != nil {
+		return d, err
+	}
 	timeouts = timeouts.WithDefaults()
 	return Declared{
 		Name: d.Name, Spec: spec, Targets: api.DeployRequest{Targets: d.Targets}.WithDefaults().Targets,

@@ -33,6 +33,9 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 		return nil, err
 	}
 	req = req.WithDefaults()
+	if err := checkTLS(spec); err != nil {
+		return nil, err
+	}
 	pages, err := readPages(spec)
 	if err != nil {
 		return nil, err
@@ -42,6 +45,9 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 		pages: func(api.Spec) errorPages { return pages },
 		set: func(w *world) (api.Spec, []api.Target, error) {
 			effective, err := deployable(w, name, spec)
+			if err == nil {
+				err = effective.Fits(req.Targets...)
+			}
 			return effective, req.Targets, err
 		},
 	}, progress)

@@ -9,6 +9,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/dial"
 	"upfront/route"
 )
 
@@ -18,9 +19,9 @@ type Options struct {
 	StatePath string
 	// Logger for what changes by itself. Default zap.NewNop().
 	Logger *zap.Logger
-	// NewTransport makes the transport of one target. The registry closes it
-	// once the target is drained. May be nil in tests.
-	NewTransport func(address string) balancer.Transport
+	// NewTransport makes the transport of one target, which closes the dialer. The
+	// registry closes it once the target is drained. May be nil in tests.
+	NewTransport func(*dial.Dialer) balancer.Transport
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }

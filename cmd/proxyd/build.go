@@ -12,6 +12,7 @@ import (
 	"upfront/balancer"
 	"upfront/config"
 	"upfront/control"
+	"upfront/dial"
 	"upfront/internal/logfield"
 	"upfront/proxy"
 	"upfront/service"
@@ -88,8 +89,8 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 		StatePath: now.state,
 		Logger:    d.log.Named("service"),
 		// A target is first dialled when the server below is there.
-		NewTransport: func(address string) balancer.Transport {
-			return proxy.NewTransport(address, func() time.Duration { return d.server.ConnectTimeout() })
+		NewTransport: func(dialer *dial.Dialer) balancer.Transport {
+			return proxy.NewTransportBy(dialer, func() time.Duration { return d.server.ConnectTimeout() })
 		},
 	})
 	if err != nil {

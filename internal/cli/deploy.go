@@ -38,6 +38,8 @@ type deployFlags struct {
 	policy              string
 	failOpen, supersede bool
 	errorPages          string
+	healthGRPC          *string
+	targetTLS           targetTLSFlags
 	progress            bool
 }
 
@@ -75,12 +77,13 @@ deploy that is interrupted while it drains is live all the same, and says so.`,
 func (f *deployFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVar(&f.targets, "target", nil, "target as HOST:PORT; again, or with commas, for several (required)")
+	flags.StringSliceVar(&f.targets, "target", nil, "target as HOST:PORT, perhaps behind https://, h2c:// or h2://, or unix:/PATH; again, or with commas, for several (required)")
 	flags.StringSliceVar(&f.weights, "weight", nil, "share of one target as HOST:PORT=N (default 1 each)")
 	flags.StringSliceVar(&f.hosts, "host", nil, "host to serve, exact or *.example.com (default every host)")
 	flags.StringSliceVar(&f.pathPrefixes, "path-prefix", nil, "path prefix to serve (default /)")
 	flags.BoolVar(&f.stripPathPrefix, "strip-path-prefix", true, "take the path prefix off before forwarding")
 	flags.StringSliceVar(&f.healthPaths, "health-check-path", []string{"/up"}, "path to probe; again for several that must all be good")
+	flags.Var(optionalText{&f.healthGRPC}, "health-check-grpc", "service to ask the gRPC health protocol about instead of a path; '' is the whole target")
 	flags.DurationVar(&f.healthInterval, "health-check-interval", time.Second, "time between two probes of a healthy target")
 	flags.DurationVar(&f.healthTimeout, "health-check-timeout", 5*time.Second, "how long one probe may take")
 	flags.IntVar(&f.healthPort, "health-check-port", 0, "port to probe (default the target's)")
@@ -94,6 +97,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	drainTimeout(cmd, &f.drainTimeout)
 	flags.DurationVar(&f.targetTimeout, "target-timeout", defaultTimeout, "how long a target may take to begin its answer; 0 is for ever")
 	flags.Int64Var(&f.maxRequestBody, "max-request-body", 0, "bytes that a request body may have; 0 is no limit")
+	f.targetTLS.register(cmd)
 	f.buffering.register(cmd)
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests that one target may have at once; 0 is no limit")
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")
@@ -105,7 +109,7 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	refuseEmpty(cmd, "target", "weight", "host", "path-prefix", "health-check-path")
 	policies := []string{string(api.PolicyRoundRobin), string(api.PolicyLeastConnections), string(api.PolicyTwoChoices)}
 	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions(policies, cobra.ShellCompDirectiveNoFileComp))
-	noFiles(cmd, "target", "weight", "host", "path-prefix", "health-check-path", "health-check-header")
+	noFiles(cmd, "health-check-grpc", "target", "weight", "host", "path-prefix", "health-check-path", "health-check-header")
 }
 
 // request is what the flags ask for. What each value may be is judged in one
@@ -115,7 +119,7 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		Spec: api.Spec{
 			Hosts: f.hosts, PathPrefixes: f.pathPrefixes, KeepPathPrefix: !f.stripPathPrefix,
 			HealthCheck: api.HealthCheck{
-				Paths: f.healthPaths, Port: f.healthPort, Host: f.healthHost,
+				Paths: f.healthPaths, GRPC: f.healthGRPC, Port: f.healthPort, Host: f.healthHost,
 				Interval: api.Duration(f.healthInterval), Timeout: api.Duration(f.healthTimeout),
 				HealthyThreshold: f.healthyThreshold, MaxAttempts: f.maxAttempts,
 				Status: f.healthStatus, Body: f.healthBody,
@@ -130,6 +134,7 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		req.Spec.TargetTimeout = -1 // off; in the api zero is the default
 	}
 	f.buffering.set(&req.Spec)
+	f.targetTLS.set(&req.Spec)
 	var err error
 	if req.Spec.HealthCheck.Headers, err = parseHeaders(f.healthHeaders); err != nil {
 		return req, err
