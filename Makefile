@@ -102,6 +102,10 @@ bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 fuzz: ## Every fuzz target for FUZZTIME=30s
 	@./.ci/fuzz '$(FUZZTIME)'
 
+.PHONY: grpc
+grpc: ## grpc-go's interop client against its interop server, through proxyd
+	cd conformance/grpc && go test -race -count=1 -timeout 15m -v ./...
+
 .PHONY: soak
 soak: ## Streams, closing targets, aborts and slow clients in the promised sizes (Linux, slowhttptest, 15 min)
 	@command -v slowhttptest >/dev/null || { echo 'no slowhttptest: apt-get install slowhttptest' >&2; exit 1; }
