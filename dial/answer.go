@@ -45,8 +45,8 @@ func (x *stream) passAnswer(req *http.Request, res *http.Response) error {
 }
 
 // frame is the line that frames the answer, and whether it comes in chunks. An answer
-// that has trailer fields, or may have, has to; one whose head ended the stream has no
-// body at all, which gRPC wants to be told from an empty one.
+// that has trailer fields, or may have, has to; one whose head ended the stream says
+// that there is no body, which gRPC wants to be told from one without messages.
 func frame(req *http.Request, res *http.Response) (line string, chunked bool) {
 	length := ""
 	if n := res.ContentLength; n >= 0 {
@@ -60,7 +60,7 @@ func frame(req *http.Request, res *http.Response) (line string, chunked bool) {
 			length = ""
 		}
 		return length, false
-	case res.Body == http.NoBody:
+	case res.ContentLength == 0:
 		return length, false
 	case length != "" && len(res.Trailer) == 0 && !isGRPC(res.Header):
 		return length, false

@@ -26,6 +26,10 @@ func (x *exchange) fail(err *Error) {
 
 // respond answers with a page of our own.
 func (x *exchange) respond(err *Error) {
+	if x.isGRPC() {
+		x.respondToCall(err)
+		return
+	}
 	form, body := x.page(err)
 	x.answer(ownHead{status: err.Status, form: form, retry: worthRetrying(err)}, body)
 }

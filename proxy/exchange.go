@@ -26,6 +26,7 @@ type exchange struct {
 	failed *Error        // of the last attempt
 	fresh  bool          // the next attempt must not use a kept connection
 	burnt  bool          // conn must not be kept
+	lasts  bool          // the bodies are streams that may be silent for long; set by send
 	place  service.Place // in the line behind a pause
 
 	id   requestID

@@ -99,6 +99,7 @@ func (x *exchange) connect(t *transport) *Error {
 // upload of the rest.
 func (x *exchange) send() (sent int, err error) {
 	c := x.c
+	x.lasts = x.calls()
 	c.out = x.appendRequestHead(c.out[:0])
 	x.conn.armWrite(x.now, x.settings.BodyTimeout)
 	if x.up.small() {

@@ -97,6 +97,11 @@ func (x *exchange) readHead() *Error {
 // more, for all of it: else one that trickles could hold the client for days.
 func (x *exchange) awaitTarget(began time.Time) error {
 	timeout := x.svc.TargetTimeout
+	if x.lasts {
+		if waits := x.callTimeout(); waits > 0 {
+			timeout = waits + callSlack
+		}
+	}
 	if timeout <= 0 {
 		timeout = -1
 	}

@@ -176,7 +176,9 @@ func (u *upload) await(x *exchange) error {
 	for {
 		asked := u.asked.Load()
 		timeout, began := x.settings.BodyTimeout, time.Now()
-		if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
+		if x.lasts {
+			timeout = x.settings.TunnelTimeout
+		} else if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
 			timeout = left
 		}
 		x.c.armRead(began, timeout)
@@ -194,7 +196,7 @@ func (u *upload) await(x *exchange) error {
 		case !timedOut(err) || u.halt.Load():
 			return err
 		case asked:
-		case u.pace.tooSlow():
+		case u.pace.tooSlow() && !x.lasts:
 			return errTooSlow
 		default:
 			return err
