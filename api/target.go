@@ -39,8 +39,9 @@ func (a Address) String() string {
 		return a.Place
 	case SchemeUnix:
 		return "unix:" + a.Place
+	default:
+		return string(a.Scheme) + "://" + a.Place
 	}
-	return string(a.Scheme) + "://" + a.Place
 }
 
 const wantAddress = `write it as HOST:PORT, like "web-1:3000" or "[::1]:3000"`

@@ -59,6 +59,28 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
+func TestSpec_Validate_targetTLS(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		tls  TargetTLS
+		flag string // "" for no problem
+	}{
+		{"relative CA", TargetTLS{CA: "ca.pem"}, "--target-tls-ca"},
+		{"client certificate without key", TargetTLS{Certificate: "/c.pem"}, "--target-tls-key"},
+		{"client certificate", TargetTLS{Certificate: "/c.pem", Key: "/k.pem"}, ""},
+		{"name", TargetTLS{Name: "a b"}, "--target-tls-name"},
+		{"CA that is not used", TargetTLS{CA: "/ca.pem", InsecureSkipVerify: true}, "--target-tls-insecure-skip-verify"},
+	} {
+		err := Spec{TargetTLS: &test.tls}.Validate()
+		if (err == nil) != (test.flag == "") {
+			t.Errorf("%s: got %v, want the flag %q", test.name, err, test.flag)
+		}
+		if err != nil {
+			wantInvalid(t, test.name, err, test.flag)
+		}
+	}
+}
+
 func TestSpec_Fits(t *testing.T) {
 	whole := ""
 	for _, test := range []struct {
@@ -150,11 +172,6 @@ func TestSpec_Validate(t *testing.T) {
 		{"buffer memory", Spec{BufferMemory: -1}, "--buffer-memory"},
 		{"response body", Spec{MaxResponseBody: -1}, "--max-response-body"},
 		{"replay", Spec{ReplayBody: -1}, "--replay-body"},
-		{"CA", Spec{TargetTLS: &TargetTLS{CA: "ca.pem"}}, "--target-tls-ca"},
-		{"client certificate without key", Spec{TargetTLS: &TargetTLS{Certificate: "/c.pem"}}, "--target-tls-key"},
-		{"client certificate", Spec{TargetTLS: &TargetTLS{Certificate: "/c.pem", Key: "/k.pem"}}, "ok"},
-		{"certificate name", Spec{TargetTLS: &TargetTLS{Name: "a b"}}, "--target-tls-name"},
-		{"CA that is not used", Spec{TargetTLS: &TargetTLS{CA: "/ca.pem", InsecureSkipVerify: true}}, "--target-tls-insecure-skip-verify"},
 		{"check grpc", Spec{HealthCheck: HealthCheck{GRPC: new("a b")}}, "--health-check-grpc"},
 		{"check path", Spec{HealthCheck: HealthCheck{Paths: []string{"up"}}}, "--health-check-path"},
 		{"check path with space", Spec{HealthCheck: HealthCheck{Paths: []string{"/u p"}}}, "--health-check-path"},

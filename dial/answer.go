@@ -160,12 +160,12 @@ var (
 	errBroken = &Error{text: "defect in HTTP/2"}
 )
 
-// Unprocessed is the error of a request that the target says, or that is known, not
+// UnprocessedError is the error of a request that the target says, or that is known, not
 // to have been looked at: it can be sent again, whatever it is.
-type Unprocessed struct{ text string }
+type UnprocessedError struct{ text string }
 
 // Error says how that is known.
-func (e *Unprocessed) Error() string { return e.text }
+func (e *UnprocessedError) Error() string { return e.text }
 
 // streamError is net/http's own type, which it lets be seen through errors.As by one
 // with the same fields.
@@ -190,13 +190,13 @@ func (x *stream) failure(err error) error {
 	case x.ctx.Err() != nil:
 		return errLeft
 	case !x.wrote.Load():
-		return &Unprocessed{"connection was closed before the request went out"}
+		return &UnprocessedError{"connection was closed before the request went out"}
 	case errors.As(err, &reset) && reset.Code == codeRefused:
-		return &Unprocessed{"stream was refused"}
+		return &UnprocessedError{"stream was refused"}
 	case errors.As(err, &reset):
 		return &Error{text: "stream was reset: " + codeName(reset.Code), err: errReset}
 	case err.Error() == goneAway:
-		return &Unprocessed{"target is going away"}
+		return &UnprocessedError{"target is going away"}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{text: "connection closed in the middle", err: err}
 	}

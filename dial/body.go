@@ -3,6 +3,7 @@ package dial
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httputil"
 	"net/textproto"
@@ -56,9 +57,7 @@ func (r *chunkedReader) Read(p []byte) (int, error) {
 	if err != nil {
 		return n, err
 	}
-	for name, values := range fields {
-		r.trailer[name] = values
-	}
+	maps.Copy(r.trailer, fields)
 	r.ended = true
 	return n, io.EOF
 }

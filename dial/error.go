@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -28,6 +29,9 @@ func (e *Error) Unwrap() error { return e.err }
 // Cause returns the sentence, for those who know errors by it.
 func (e *Error) Cause() string { return e.text }
 
+// Temporary is what net.Error asks for.
+func (e *Error) Temporary() bool { return e.Timeout() }
+
 // Timeout reports whether it only took too long.
 func (e *Error) Timeout() bool {
 	var t interface{ Timeout() bool }
@@ -36,10 +40,10 @@ func (e *Error) Timeout() bool {
 
 // explain says what is wrong with a handshake.
 func (d *Dialer) explain(ctx context.Context, err error) error {
-	text := ""
+	var text string
 	var unverified *tls.CertificateVerificationError
 	var header tls.RecordHeaderError
-	var alert tls.AlertError
+	alert, alerted := alertOf(err)
 	switch {
 	case ctx.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		if ctx.Err() != nil {
@@ -53,7 +57,7 @@ func (d *Dialer) explain(ctx context.Context, err error) error {
 		if d.options.HTTP2 {
 			text = "it does not speak TLS: write the target as h2c://"
 		}
-	case errors.As(err, &alert):
+	case alerted:
 		text = "it refused the TLS handshake: " + explainAlert(alert)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		text = "it closed the connection during the TLS handshake"
@@ -116,14 +120,27 @@ func namesOf(c *x509.Certificate) string {
 
 // The alerts (RFC 8446 §6.2) that tell what to change.
 const (
-	alertHandshakeFailure    tls.AlertError = 40
-	alertBadCertificate      tls.AlertError = 42
-	alertUnknownCA           tls.AlertError = 48
-	alertProtocolVersion     tls.AlertError = 70
-	alertUnrecognizedName    tls.AlertError = 112
-	alertCertificateRequired tls.AlertError = 116
-	alertNoProtocol          tls.AlertError = 120
+	alertHandshakeFailure    = 40
+	alertBadCertificate      = 42
+	alertUnknownCA           = 48
+	alertProtocolVersion     = 70
+	alertUnrecognizedName    = 112
+	alertCertificateRequired = 116
+	alertNoProtocol          = 120
 )
+
+// alertOf returns the alert that the target sent. crypto/tls has a type for it that it
+// does not export: a number, below an error of package net.
+func alertOf(err error) (tls.AlertError, bool) {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return 0, false
+	}
+	if number := reflect.ValueOf(op.Err); number.Kind() == reflect.Uint8 {
+		return tls.AlertError(number.Uint()), true
+	}
+	return 0, false
+}
 
 func explainAlert(alert tls.AlertError) string {
 	switch alert {

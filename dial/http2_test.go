@@ -147,7 +147,7 @@ func TestDial_tellsWhatTheTargetHasNotProcessed(t *testing.T) {
 				}
 			})})
 			got, err := ask(t, d)
-			if _, ok := errors.AsType[*Unprocessed](err); err == nil || ok != test.unprocessed {
+			if _, ok := errors.AsType[*UnprocessedError](err); err == nil || ok != test.unprocessed {
 				t.Errorf("got %q, %v (%T), want it known as unprocessed: %v", got, err, err, test.unprocessed)
 			}
 		})
@@ -207,7 +207,7 @@ func TestDial_silentTargetEndsWithTheContext(t *testing.T) {
 // Nothing is lost when a target ends gracefully under load: what it says it has not
 // seen is what the exchange sends again.
 func TestDial_losesNothingWhenTheTargetGoesAway(t *testing.T) {
-	for range 5 {
+	for range 2 {
 		server := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(w, r.Body)
 		})}
@@ -230,7 +230,7 @@ func TestDial_losesNothingWhenTheTargetGoesAway(t *testing.T) {
 					_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
 					b, err := io.ReadAll(conn)
 					_ = conn.Close()
-					if _, ok := errors.AsType[*Unprocessed](err); ok {
+					if _, ok := errors.AsType[*UnprocessedError](err); ok {
 						continue // it goes out again
 					}
 					if err != nil || !strings.HasSuffix(string(b), "hi") {

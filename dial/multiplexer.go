@@ -57,7 +57,11 @@ func newMultiplexer(d *Dialer) *multiplexer {
 		IdleConnTimeout:        sharedIdle,
 		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamWindow, WriteByteTimeout: stuckAfter},
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return ctx.Value(connKey{}).(net.Conn), nil
+			conn, ok := ctx.Value(connKey{}).(net.Conn)
+			if !ok {
+				return nil, net.ErrClosed
+			}
+			return conn, nil
 		},
 	}
 	return m

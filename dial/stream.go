@@ -22,9 +22,9 @@ type stream struct {
 	pipe   *pipe
 	over   *shared
 	scheme string
-	host   string // of a request that has none
-	then   func() // run at the end; may be nil
-	ctx    context.Context
+	host   string          // of a request that has none
+	then   func()          // run at the end; may be nil
+	ctx    context.Context //nolint:containedctx // ends with the pipe; set once
 
 	wrote   atomic.Bool // the head went out
 	interim atomic.Int32

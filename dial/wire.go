@@ -25,13 +25,13 @@ type wire struct {
 
 // errNotNow is what a read gets that must not wait. TLS takes it for a timeout, after
 // which the connection can be used as before.
-var errNotNow net.Error = notNow{}
+var errNotNow net.Error = notNowError{}
 
-type notNow struct{}
+type notNowError struct{}
 
-func (notNow) Error() string   { return "nothing to read" }
-func (notNow) Timeout() bool   { return true }
-func (notNow) Temporary() bool { return true }
+func (notNowError) Error() string   { return "nothing to read" }
+func (notNowError) Timeout() bool   { return true }
+func (notNowError) Temporary() bool { return true }
 
 func newWire(conn net.Conn) *wire {
 	w := &wire{Conn: conn}

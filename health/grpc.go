@@ -40,7 +40,7 @@ func newGRPCProber(o Options) *grpcProber {
 		p.message = binary.AppendUvarint(append(p.message, fieldService), uint64(len(name)))
 		p.message = append(p.message, name...)
 	}
-	binary.BigEndian.PutUint32(p.message[1:], uint32(len(p.message)-grpcFrame)) //nolint:gosec // names are short
+	binary.BigEndian.PutUint32(p.message[1:], uint32(len(p.message)-grpcFrame))
 	return p
 }
 

@@ -161,7 +161,7 @@ func (x *exchange) blame(op string, err error) *Error {
 		return x.ended(op, why)
 	}
 	failed := &Error{Op: op, Target: x.target.Address(), Source: FromTarget, Status: 502, Err: cause(err)}
-	if never, ok := errors.AsType[*dial.Unprocessed](err); ok && !x.started {
+	if never, ok := errors.AsType[*dial.UnprocessedError](err); ok && !x.started {
 		failed.Err, failed.Retry, failed.Stale = never, RetryAlways, true
 		return failed
 	}

@@ -393,7 +393,7 @@ func TestTransport_surplusOverTLSReachesNobody(t *testing.T) {
 func TestExchange_unprocessedPostGoesOutAgain(t *testing.T) {
 	x := &exchange{conn: &targetConn{transport: NewTransport("a:1", nil).(*transport)}}
 	x.target = balancer.NewTarget(balancer.TargetOptions{Address: "a:1"})
-	err := x.blame("await", fmt.Errorf("read: %w", &dial.Unprocessed{}))
+	err := x.blame("await", fmt.Errorf("read: %w", &dial.UnprocessedError{}))
 	if err.Retry != RetryAlways || !err.Stale {
 		t.Errorf("got %v, stale %v, want it sent again on another connection", err.Retry, err.Stale)
 	}
