@@ -165,7 +165,7 @@ func startProxy(t *testing.T, programs string, pair *certificate, client string)
 	if client == "tls" {
 		p.ca = pair.file
 		text = fmt.Sprintf("listeners:\n  http: [%q]\n  https: [%q]\nservices:\n  grpc:\n    hosts: [localhost]\n    tls:\n"+
-			"      certificates:\n        - cert: %q\n          key: %q\n    health_check:\n      grpc: \"\"\n    target_tls:\n      ca: %q\n",
+			"      certificates:\n        - certificate: %q\n          key: %q\n    health_check:\n      grpc: \"\"\n    target_tls:\n      ca: %q\n",
 			freeAddress(t), address, pair.file, pair.keyFile, pair.file)
 	}
 	file := filepath.Join(folder, "proxy.yml")
