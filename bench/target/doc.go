@@ -8,6 +8,7 @@
 //	GET  /echo    a WebSocket that sends back each frame
 //	GET  /events  server-sent events: one in each Interval to each client, beginning
 //	              with the time it was due at in Unix nanoseconds
+//	GET  /served  how many requests were answered so far
 //
 // It is no server for anything else: it does not take chunked bodies, and what it does
 // not understand ends the connection.

@@ -13,6 +13,7 @@ type request struct {
 	path string // without its query
 	body int    // bytes that follow
 	key  string // of a WebSocket handshake
+	last bool   // the connection ends behind the answer
 }
 
 var (
@@ -22,6 +23,8 @@ var (
 	headEnd       = []byte("\r\n\r\n")
 	contentLength = []byte("content-length")
 	webSocketKey  = []byte("sec-websocket-key")
+	connection    = []byte("connection")
+	closing       = []byte("close")
 )
 
 // parseRequest reads the head at the beginning of b.
@@ -47,6 +50,8 @@ func parseRequest(b []byte) (request, error) {
 				for _, c := range value {
 					r.body = r.body*10 + int(c-'0')
 				}
+			} else if value, ok := fieldValue(line, connection); ok {
+				r.last = bytes.EqualFold(value, closing)
 			}
 		case 's':
 			if value, ok := fieldValue(line, webSocketKey); ok {
@@ -59,7 +64,7 @@ func parseRequest(b []byte) (request, error) {
 
 // pathName is path as one of the constants below, without an allocation.
 func pathName(path []byte) string {
-	for _, known := range []string{pathSmall, path20K, path1M, pathEcho, pathEvents} {
+	for _, known := range []string{pathSmall, path20K, path1M, pathEcho, pathEvents, pathServed} {
 		if string(path) == known {
 			return known
 		}
@@ -74,6 +79,7 @@ const (
 	path1M     = "/1m"
 	pathEcho   = "/echo"
 	pathEvents = "/events"
+	pathServed = "/served"
 )
 
 func fieldValue(line, name []byte) ([]byte, bool) {

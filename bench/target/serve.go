@@ -3,6 +3,7 @@ package target
 import (
 	"bytes"
 	"runtime"
+	"strconv"
 	"time"
 
 	"upfront/bench/wire"
@@ -41,6 +42,7 @@ type loop struct {
 	buf      []byte
 	streams  map[*conn]bool
 	due      time.Time // the next event
+	served   int       // requests
 }
 
 const listenerToken = -1
@@ -195,6 +197,7 @@ func (l *loop) take(c *conn, in []byte) []byte {
 }
 
 func (l *loop) answer(c *conn, r request) {
+	l.served++
 	switch {
 	case r.body > 0:
 		c.skip = r.body
@@ -213,8 +216,14 @@ func (l *loop) answer(c *conn, r request) {
 		}
 		l.streams[c] = true
 		l.write(c, []byte(eventsHead))
+	case r.path == pathServed:
+		count := strconv.Itoa(l.served)
+		l.write(c, append(head(time.Now(), len(count)), count...))
 	default:
 		l.write(c, l.answers.small)
+	}
+	if r.last && l.conns[c.fd] == c && len(c.out) == 0 && c.file == 0 && c.skip == 0 {
+		l.end(c)
 	}
 }
 

@@ -54,3 +54,6 @@ func Close(int) {}
 
 // MemoryFile returns ErrNotLinux.
 func MemoryFile(int) (int, error) { return -1, ErrNotLinux }
+
+// LocalAddress returns ErrNotLinux.
+func LocalAddress(int) (string, error) { return "", ErrNotLinux }

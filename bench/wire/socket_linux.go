@@ -159,3 +159,16 @@ func MemoryFile(n int) (int, error) {
 	}
 	return fd, nil
 }
+
+// LocalAddress is where a listener listens.
+func LocalAddress(fd int) (string, error) {
+	local, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", err
+	}
+	at, ok := local.(*unix.SockaddrInet4)
+	if !ok {
+		return "", fmt.Errorf("address %v is not IPv4", local)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String(), nil
+}

@@ -1,0 +1,2 @@
+package main
+func (b *bench) cost() error { return nil }
