@@ -18,6 +18,7 @@ CA_BUNDLE ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/
 FUZZTIME ?= 30s
 COUNT    ?= 1
 BENCH    ?= .
+ARGS     ?=
 PKG      ?= ./...
 
 LDFLAGS  := -s -w -X upfront/internal/version.Version=$(VERSION)
@@ -33,7 +34,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the programs, static, into bin/
@@ -95,7 +96,15 @@ cover: ## Coverage of the unit tests, by package and in total
 	@go tool cover -func=coverage.out | tail -n 1
 
 .PHONY: bench
-bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
+bench: build ## Upfront beside nginx, HAProxy and Caddy, into bench/results (Linux, no Docker, 40 min); ARGS="--scenario get"
+	go run ./bench $(ARGS)
+
+.PHONY: bench-smoke
+bench-smoke: build ## Every scenario of the bench once and in small, in a minute: whether it works, not how fast
+	go run ./bench --smoke --results bin/bench-smoke $(ARGS)
+
+.PHONY: microbench
+microbench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
 
 .PHONY: fuzz

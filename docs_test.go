@@ -163,7 +163,7 @@ func TestDocs_nameEveryCall(t *testing.T) {
 // A flag that a page or an error names, such as --drain-timeout, is one that can
 // be typed.
 func TestDocs_namedFlagsExist(t *testing.T) {
-	known := flagNames(t, "internal/cli/*.go", "cmd/proxyd/*.go")
+	known := flagNames(t, "internal/cli/*.go", "cmd/proxyd/*.go", "bench/*.go")
 	if len(known) == 0 {
 		t.Fatal("internal/cli and cmd/proxyd have no flags")
 	}

@@ -83,13 +83,13 @@ type subject struct {
 	peer *peer.Peer // nil for nothing
 }
 
-// subjects are all proxies, with nothing first when direct is set.
+// subjects are all proxies, with nothing behind them when direct is set.
 func (b *bench) subjects(direct bool) (all []subject) {
-	if direct {
-		all = append(all, subject{name: report.Direct})
-	}
 	for i := range b.peers {
 		all = append(all, subject{b.peers[i].Name, &b.peers[i]})
+	}
+	if direct {
+		all = append(all, subject{name: report.Direct})
 	}
 	return all
 }

@@ -92,4 +92,5 @@ func (o Options) hosts() []string {
 // CannotError is what a peer cannot do.
 type CannotError string
 
+// Error is what it cannot do, in a few words.
 func (e CannotError) Error() string { return string(e) }

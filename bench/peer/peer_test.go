@@ -13,54 +13,61 @@ import (
 	"upfront/bench/wire"
 )
 
+// Kinds of options that a scenario may ask with.
+var (
+	plain    = Options{Listen: "127.0.0.1:18400", Target: "127.0.0.2:18401", Dir: "/d", Descriptors: 5000}
+	logged   = with(func(o *Options) { o.Log = true })
+	services = with(func(o *Options) { o.Services = 3 })
+	probed   = with(func(o *Options) { o.Probed = []string{"127.1.0.1:18401", "127.1.0.2:18401"} })
+	sockets  = with(func(o *Options) { o.WebSocket = true })
+	swapped  = with(func(o *Options) { o.Swap = true })
+	secure   = with(func(o *Options) { o.TLS = &Certificate{"/c.pem", "/k.pem", "/b.pem"} })
+)
+
+func with(change func(*Options)) Options {
+	o := plain
+	change(&o)
+	return o
+}
+
+var renderings = []struct {
+	name string
+	in   Options
+	want []string // in the command or the config; "!" before what must not be there
+}{
+	{"upfront", plain, []string{`targets: ["127.0.0.2:18401"]`, "--http 127.0.0.1:18400", "--access-log off"}},
+	{"upfront", logged, []string{"--access-log /d/upfront.log"}},
+	{"upfront", services, []string{"hosts: s2.bench.test", "!s3"}},
+	{"upfront", probed, []string{"      - 127.1.0.2:18401", "interval: 5s"}},
+	{"upfront", swapped, []string{"services: {}"}},
+	{"upfront", secure, []string{"--https 127.0.0.1:18400", `certificate: "/c.pem"`}},
+	{"nginx", plain, []string{"access_log off", "server 127.0.0.2:18401", "listen 127.0.0.1:18400 backlog", "!upgrade", "master_process off"}},
+	{"nginx", logged, []string{"/d/nginx.log combined"}},
+	{"nginx", services, []string{"server_name s2.bench.test", "!s3"}},
+	{"nginx", sockets, []string{"$connection_upgrade"}},
+	{"nginx", swapped, []string{"master_process on"}},
+	{"nginx", secure, []string{"ssl http2", "/k.pem"}},
+	{"haproxy", plain, []string{"server s 127.0.0.2:18401", "bind 127.0.0.1:18400", "!log stdout"}},
+	{"haproxy", logged, []string{"log stdout format raw local0", "option httplog"}},
+	{"haproxy", services, []string{"backend b2", "s2.bench.test b2", "!b3"}},
+	{"haproxy", probed, []string{"server t1 127.1.0.2:18401", "check inter 5s"}},
+	{"haproxy", swapped, []string{"stats socket /d/haproxy.sock"}},
+	{"haproxy", secure, []string{"ssl crt /b.pem alpn h2,http/1.1"}},
+	{"caddy", plain, []string{"reverse_proxy 127.0.0.2:18401", "http_port 18400", "!output"}},
+	{"caddy", logged, []string{"output file /d/caddy.log"}},
+	{"caddy", services, []string{"http://s2.bench.test:18400"}},
+	{"caddy", probed, []string{"reverse_proxy 127.1.0.1:18401 127.1.0.2:18401", "health_interval 5s"}},
+	{"traefik", plain, []string{"--entrypoints.web.address=127.0.0.1:18400", `url: "http://127.0.0.2:18401"`, "!accesslog"}},
+	{"traefik", logged, []string{"--accesslog.filepath=/d/traefik.log"}},
+	{"traefik", services, []string{"Host(`s2.bench.test`)"}},
+	{"traefik", probed, []string{"healthCheck: {path: /up, interval: 5s}"}},
+	{"kamal-proxy", plain, []string{"run --http-port 18400 --https-port 18403"}},
+	{"envoy", plain, []string{"--concurrency 1", "{address: 127.0.0.2, port_value: 18401}"}},
+	{"envoy", probed, []string{"http_health_check: {path: /up}", "interval: 5s"}},
+}
+
 func TestRender_eachProxySaysWhatIsAsked(t *testing.T) {
-	plain := Options{Listen: "127.0.0.1:18400", Target: "127.0.0.2:18401", Dir: "/d", Descriptors: 5000}
-	with := func(change func(*Options)) Options {
-		o := plain
-		change(&o)
-		return o
-	}
-	logged := with(func(o *Options) { o.Log = true })
-	services := with(func(o *Options) { o.Services = 3 })
-	probed := with(func(o *Options) { o.Probed = []string{"127.1.0.1:18401", "127.1.0.2:18401"} })
-	sockets := with(func(o *Options) { o.WebSocket = true })
-	swapped := with(func(o *Options) { o.Swap = true })
-	secure := with(func(o *Options) { o.TLS = &Certificate{"/c.pem", "/k.pem", "/b.pem"} })
-	for _, test := range []struct {
-		name string
-		in   Options
-		want []string // in the command or the config; "!" before what must not be there
-	}{
-		{"upfront", plain, []string{`targets: ["127.0.0.2:18401"]`, "--http 127.0.0.1:18400", "--access-log off"}},
-		{"upfront", logged, []string{"--access-log /d/upfront.log"}},
-		{"upfront", services, []string{"hosts: s2.bench.test", "!s3"}},
-		{"upfront", probed, []string{"      - 127.1.0.2:18401", "interval: 5s"}},
-		{"upfront", swapped, []string{"services: {}"}},
-		{"upfront", secure, []string{"--https 127.0.0.1:18400", `certificate: "/c.pem"`}},
-		{"nginx", plain, []string{"access_log off", "server 127.0.0.2:18401", "listen 127.0.0.1:18400 backlog", "!upgrade", "master_process off"}},
-		{"nginx", logged, []string{"/d/nginx.log combined"}},
-		{"nginx", services, []string{"server_name s2.bench.test", "!s3"}},
-		{"nginx", sockets, []string{"$connection_upgrade"}},
-		{"nginx", swapped, []string{"master_process on"}},
-		{"nginx", secure, []string{"ssl http2", "/k.pem"}},
-		{"haproxy", plain, []string{"server s 127.0.0.2:18401", "bind 127.0.0.1:18400", "!log stdout"}},
-		{"haproxy", logged, []string{"log stdout format raw local0", "option httplog"}},
-		{"haproxy", services, []string{"backend b2", "s2.bench.test b2", "!b3"}},
-		{"haproxy", probed, []string{"server t1 127.1.0.2:18401", "check inter 5s"}},
-		{"haproxy", swapped, []string{"stats socket /d/haproxy.sock"}},
-		{"haproxy", secure, []string{"ssl crt /b.pem alpn h2,http/1.1"}},
-		{"caddy", plain, []string{"reverse_proxy 127.0.0.2:18401", "http_port 18400", "!output"}},
-		{"caddy", logged, []string{"output file /d/caddy.log"}},
-		{"caddy", services, []string{"http://s2.bench.test:18400"}},
-		{"caddy", probed, []string{"reverse_proxy 127.1.0.1:18401 127.1.0.2:18401", "health_interval 5s"}},
-		{"traefik", plain, []string{"--entrypoints.web.address=127.0.0.1:18400", `url: "http://127.0.0.2:18401"`, "!accesslog"}},
-		{"traefik", logged, []string{"--accesslog.filepath=/d/traefik.log"}},
-		{"traefik", services, []string{"Host(`s2.bench.test`)"}},
-		{"traefik", probed, []string{"healthCheck: {path: /up, interval: 5s}"}},
-		{"kamal-proxy", plain, []string{"run --http-port 18400 --https-port 18403"}},
-		{"envoy", plain, []string{"--concurrency 1", "{address: 127.0.0.2, port_value: 18401}"}},
-		{"envoy", probed, []string{"http_health_check: {path: /up}", "interval: 5s"}},
-	} {
+	for _, test := range renderings {
 		command, files, err := Peer{test.name, test.name}.Describe(test.in)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)

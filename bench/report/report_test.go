@@ -30,6 +30,9 @@ func sample() *Result {
 
 func TestResult_Table(t *testing.T) {
 	got := sample().Table()
+	if strings.Contains(got, LoadCPU) {
+		t.Errorf("want no row %q in\n%s", LoadCPU, got)
+	}
 	for _, want := range []string{
 		"| scenario | metric | upfront | nginx | direct | Upfront / best other |",
 		"| small | CPU, µs | 11.0 ~ | 20.1 | – | 0.55 |",

@@ -47,6 +47,9 @@ func (r *Result) writeFigures(b *strings.Builder) {
 	b.WriteString("|---|---|" + strings.Repeat("---:|", len(names)) + "---:|\n")
 	last := ""
 	for _, one := range r.rows() {
+		if one.metric == LoadCPU || one.metric == TargetCPU {
+			continue // in a table of their own
+		}
 		scenario := one.scenario
 		if scenario == last {
 			scenario = ""
