@@ -21,7 +21,7 @@ func TestParseRequest(t *testing.T) {
 			name: "WebSocket", in: "GET /echo HTTP/1.1\r\nSec-Websocket-Key: abc==\r\n\r\n",
 			want: request{size: 48, path: "/echo", key: "abc=="},
 		},
-		{name: "last", in: "GET / HTTP/1.1\r\nConnection: Close\r\n\r\n", want: request{size: 38, path: "/", last: true}},
+		{name: "last", in: "GET / HTTP/1.1\r\nConnection: Close\r\n\r\n", want: request{size: 37, path: "/", last: true}},
 		{name: "in pieces", in: "GET / HTTP/1.1\r\nHost: a\r\n", err: errIncomplete},
 		{name: "no request", in: "hello\r\n\r\n", err: errMalformed},
 	} {
