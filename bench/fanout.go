@@ -57,8 +57,8 @@ func (st *stage) fanOut(scenario, name string) error {
 	if st.proxy != nil {
 		b.add(scenario, report.CPU, "µs", name, each(used.Proxy), disturbed)
 	}
-	b.add(scenario, "from due to here, p50", "ms", name, late.Quantile(0.5).Seconds()*1e3, disturbed)
-	b.add(scenario, "from due to here, p99", "ms", name, late.Quantile(0.99).Seconds()*1e3, disturbed)
+	b.add(scenario, "from due to here, p50", "ms", name, milliseconds(&late, 0.5), disturbed)
+	b.add(scenario, "from due to here, p99", "ms", name, milliseconds(&late, 0.99), disturbed)
 	b.result.Add(scenario, report.LoadCPU, "µs", name, each(used.Load), "")
 	b.result.Add(scenario, report.TargetCPU, "µs", name, each(used.Target), "")
 	return nil

@@ -1,6 +1,10 @@
 package main
 
-import "strings"
+import (
+	"strings"
+
+	"upfront/bench/load"
+)
 
 // scenario is one thing that is measured.
 type scenario struct {
@@ -32,10 +36,11 @@ func init() { // for those that name the list in their errors
 		{"cost", "what each default of Upfront costs", (*bench).cost, false},
 		{"switch", "from an app's first good answer to its first request", (*bench).switchTime, false},
 		{"stream", "how much later than directly the first byte of a stream arrives", (*bench).stream, false},
-		{"tls", "TLS: kept connections", later, true},
-		{"tls-new", "TLS: a full handshake for each request", later, true},
-		{"tls-resumed", "TLS: a resumed handshake for each request", later, true},
-		{"h2", "HTTP/2: 64 streams", later, true},
+		// Once Upfront has TLS: by name no longer, and direct as a row of the load's cost.
+		{"tls", "TLS: kept connections", secure("TLS, kept connections", load.Kept), true},
+		{"tls-new", "TLS: a full handshake for each request", secure("TLS, a full handshake each", load.Full), true},
+		{"tls-resumed", "TLS: a resumed handshake for each request", secure("TLS, a resumed handshake each", load.Resumed), true},
+		{"h2", "HTTP/2: 64 streams", secure("HTTP/2, 64 streams", load.HTTP2), true},
 		{"hostile", "targets that send what they must not: a table of who copes", (*bench).hostile, true},
 		{"websocket", "the cases of the WebSocket suite: a table of who passes", (*bench).webSockets, true},
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -175,7 +176,13 @@ func (p *Proxy) await(then func(context.Context) error) error {
 		}
 	}
 	if p.options.TLS != nil {
-		return nil
+		return poll(ctx, func() error {
+			conn, err := tls.Dial("tcp", p.options.Listen, &tls.Config{ServerName: Host(0), InsecureSkipVerify: true})
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		})
 	}
 	for _, host := range []string{Host(0), Host(max(p.options.Services-1, 0))} {
 		if err := poll(ctx, func() error { return answers(ctx, p.options.Listen, host) }); err != nil {

@@ -40,7 +40,6 @@ var renderings = []struct {
 	{"upfront", services, []string{"hosts: s2.bench.test", "!s3"}},
 	{"upfront", probed, []string{"      - 127.1.0.2:18401", "interval: 5s"}},
 	{"upfront", swapped, []string{"services: {}"}},
-	{"upfront", secure, []string{"--https 127.0.0.1:18400", `certificate: "/c.pem"`}},
 	{"nginx", plain, []string{"access_log off", "server 127.0.0.2:18401", "listen 127.0.0.1:18400 backlog", "!upgrade", "master_process off"}},
 	{"nginx", logged, []string{"/d/nginx.log combined"}},
 	{"nginx", services, []string{"server_name s2.bench.test", "!s3"}},
@@ -83,6 +82,13 @@ func TestRender_eachProxySaysWhatIsAsked(t *testing.T) {
 				t.Errorf("%s: want %q in\n%s", test.name, want, text)
 			}
 		}
+	}
+}
+
+func TestUpfrontConfig_withTLS(t *testing.T) {
+	got := upfrontConfig(secure)
+	if want := `tls: {certificates: [{certificate: "/c.pem", key: "/k.pem"}]}`; !strings.Contains(got, want) {
+		t.Errorf("want %q in\n%s", want, got)
 	}
 }
 

@@ -11,7 +11,13 @@ import (
 
 const upfrontSocket = "upfront.sock"
 
+// hasTLS goes when --https works: the config for it is below.
+const hasTLS = false
+
 func upfront(path string, o Options) (rendered, error) {
+	if o.TLS != nil && !hasTLS {
+		return rendered{}, CannotError("no TLS yet")
+	}
 	socket := filepath.Join(o.Dir, upfrontSocket)
 	r := rendered{
 		files: map[string]string{"upfront.yml": upfrontConfig(o)},
