@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
@@ -86,6 +87,7 @@ func measure(o options, args []string, number int, log bool) error {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
+	defer endWithSignals(b.dir)()
 	b.result.Command = strings.Join(append([]string{"go run ./bench"}, args...), " ")
 	chosen, err := o.chosen()
 	if err != nil {
@@ -112,6 +114,24 @@ func measure(o options, args []string, number int, log bool) error {
 	}
 	fmt.Fprint(os.Stdout, "\n", b.result.Table())
 	return b.result.Write(o.results, name)
+}
+
+// endWithSignals leaves no proxy behind when somebody interrupts the bench; the function
+// that it returns ends that.
+func endWithSignals(dir string) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, came := <-signals; came {
+			machine.EndDescendants(os.Getpid())
+			os.RemoveAll(dir)
+			os.Exit(1)
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+	}
 }
 
 // resultName is that of the files of one run.

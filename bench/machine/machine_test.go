@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -66,6 +67,27 @@ func TestCPU_countsChildren(t *testing.T) {
 	if kb, err := MemoryKB(cmd.Process.Pid); err != nil || kb <= 0 {
 		t.Errorf("memory: got %d, %v, want some", kb, err)
 	}
+}
+
+func TestEndDescendants_killsGrandchildren(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /proc")
+	}
+	// Its output ends with the last process that has it.
+	cmd := exec.Command("sh", "-c", "sh -c 'echo up; sleep 600' & read x")
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out.Read(make([]byte, 3))
+	EndDescendants(cmd.Process.Pid)
+	in.Close()
+	if _, err := io.ReadAll(out); err != nil {
+		t.Error(err)
+	}
+	cmd.Wait()
 }
 
 func TestParseBusy(t *testing.T) {

@@ -54,7 +54,12 @@ func caddyfile(o Options) string {
 		admin = caddyAdmin(o)
 	}
 	_, port, _ := strings.Cut(o.Listen, ":")
-	fmt.Fprintf(&b, "{\n admin %s\n auto_https off\n default_bind 127.0.0.1\n http_port %s\n log {\n  level ERROR\n }\n}\n", admin, port)
+	ports := "http_port " + port
+	if o.TLS != nil { // a port is for the one or the other
+		_, other, _ := strings.Cut(portBehind(o.Listen, TLSPort), ":")
+		ports = "http_port " + other + "\n https_port " + port
+	}
+	fmt.Fprintf(&b, "{\n admin %s\n auto_https off\n default_bind 127.0.0.1\n %s\n log {\n  level ERROR\n }\n}\n", admin, ports)
 	scheme, tls := "http", ""
 	if o.TLS != nil {
 		scheme, tls = "https", fmt.Sprintf(" tls %s %s\n", o.TLS.Cert, o.TLS.Key)
