@@ -16,7 +16,11 @@ func (b *bench) services() error {
 		for c := range job.Connections {
 			job.Requests = append(job.Requests, load.Get(peer.Host(c*n/job.Connections), "/"))
 		}
-		if err := b.saturate(fmt.Sprintf("%d services", n), b.subjects(false), job, peer.Options{Services: n}); err != nil {
+		name := fmt.Sprintf("%d services", n)
+		if n == 1 {
+			name = "1 service"
+		}
+		if err := b.saturate(name, b.subjects(false), job, peer.Options{Services: n}); err != nil {
 			return err
 		}
 		if i < len(b.sizes.services)-1 {
@@ -26,7 +30,7 @@ func (b *bench) services() error {
 		for s := range n {
 			job.Requests = append(job.Requests, load.Get(peer.Host(s), "/"))
 		}
-		name := fmt.Sprintf("%d services, another for each request", n)
+		name = fmt.Sprintf("%d services, another for each request", n)
 		if err := b.saturate(name, b.subjects(false), job, peer.Options{Services: n}); err != nil {
 			return err
 		}

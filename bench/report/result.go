@@ -139,8 +139,14 @@ func (r *Result) columns() (names []string) {
 // moreIsBetter are the units of which more is better.
 var moreIsBetter = []string{"requests/s", "messages/s", "events/s", "MB/s", "of cases"}
 
+// facts are metrics that say how something was measured, and no merit.
+var facts = []string{"rate", "deploys", "probes that came"}
+
 // best is the best of the other proxies in a row, or nil.
 func (r *Result) best(one row) (best *Figure) {
+	if slices.Contains(facts, one.metric) {
+		return nil
+	}
 	for _, f := range r.Figures {
 		if f.Scenario != one.scenario || f.Metric != one.metric || f.Proxy == Ours || f.Proxy == Direct {
 			continue
