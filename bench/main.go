@@ -93,6 +93,16 @@ func measure(o options, args []string, number int, log bool) error {
 	if err != nil {
 		return err
 	}
+	name := resultName(o, number, log)
+	earlier, err := report.Read(o.results, name)
+	if err != nil {
+		return err
+	}
+	if earlier != nil {
+		if err := b.result.Fits(earlier); err != nil {
+			return err
+		}
+	}
 	for _, s := range chosen {
 		fmt.Fprintf(os.Stderr, "\n%s: %s\n", s.name, s.about)
 		if err := s.run(b); err != nil {
@@ -102,15 +112,8 @@ func measure(o options, args []string, number int, log bool) error {
 	if len(b.result.Figures) == 0 {
 		return nil // scenarios that judge write their own tables
 	}
-	name := resultName(o, number, log)
-	earlier, err := report.Read(o.results, name)
-	if err != nil {
-		return err
-	}
 	if earlier != nil {
-		if err := b.result.Join(earlier); err != nil {
-			return err
-		}
+		b.result.Join(earlier)
 	}
 	fmt.Fprint(os.Stdout, "\n", b.result.Table())
 	return b.result.Write(o.results, name)

@@ -106,9 +106,10 @@ func TestResult_WriteReadJoin(t *testing.T) {
 	}
 	next := &Result{About: earlier.About, Command: "again"}
 	next.Add("idle", "a connection", "KB", "nginx", 7, "")
-	if err := next.Join(earlier); err != nil {
+	if err := next.Fits(earlier); err != nil {
 		t.Fatal(err)
 	}
+	next.Join(earlier)
 	if got := next.Find("idle", "a connection", "nginx"); got.Median != 7 || len(got.Values) != 1 {
 		t.Errorf("measured again: got %+v, want the new one alone", got)
 	}
@@ -116,7 +117,7 @@ func TestResult_WriteReadJoin(t *testing.T) {
 		t.Errorf("kept: got %+v, want 11", got)
 	}
 	next.About.Commit = "other"
-	if err := next.Join(earlier); err == nil || !strings.Contains(err.Error(), "commits") {
+	if err := next.Fits(earlier); err == nil || !strings.Contains(err.Error(), "commits") {
 		t.Errorf("another commit: got %v, want a refusal", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Write writes the table, the raw figures and the charts into a folder, as NAME.md,
@@ -49,9 +50,8 @@ func Read(dir, name string) (*Result, error) {
 	return r, nil
 }
 
-// Join puts the figures of an earlier part before those of r, but for scenarios that
-// r has measured again. It refuses parts that do not belong together.
-func (r *Result) Join(earlier *Result) error {
+// Fits refuses an earlier part that does not belong together with r.
+func (r *Result) Fits(earlier *Result) error {
 	for _, same := range []struct{ what, a, b string }{
 		{"machines", earlier.About.CPU + earlier.About.Kernel, r.About.CPU + r.About.Kernel},
 		{"commits", earlier.About.Commit, r.About.Commit},
@@ -61,6 +61,12 @@ func (r *Result) Join(earlier *Result) error {
 			return fmt.Errorf("join results: different %s: %q and %q", same.what, same.a, same.b)
 		}
 	}
+	return nil
+}
+
+// Join puts the figures of an earlier part, which has to fit, before those of r, but
+// for scenarios that r has measured again.
+func (r *Result) Join(earlier *Result) {
 	again := map[string]bool{}
 	for _, f := range r.Figures {
 		again[f.Scenario] = true
@@ -79,7 +85,7 @@ func (r *Result) Join(earlier *Result) error {
 	}
 	r.Command = earlier.Command + "`; `" + r.Command
 	r.Rounds = max(r.Rounds, earlier.Rounds)
-	return nil
+	r.Notes = append(slices.Clone(earlier.Notes), r.Notes...)
 }
 
 func (r *Result) has(proxy string) bool {
