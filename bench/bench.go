@@ -104,8 +104,7 @@ func (b *bench) interleave(scenario string, n int, subjects []subject, measure f
 				continue
 			}
 			err := measure(s)
-			var cannot peer.CannotError
-			if errors.As(err, &cannot) {
+			if cannot, ok := errors.AsType[peer.CannotError](err); ok {
 				b.result.Notes = append(b.result.Notes, fmt.Sprintf("%s, %s: %s.", scenario, s.name, cannot.Error()))
 				continue
 			}

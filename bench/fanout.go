@@ -20,7 +20,7 @@ func (b *bench) fanOut() error {
 	}
 	defer app.stop()
 	return b.interleave(name, b.rounds, b.subjects(true), func(s subject) error {
-		st, err := b.start(s, app, peer.Options{})
+		st, err := b.start(s, app, peer.Options{Streams: true})
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func pin(o options) error {
 	}
 	taskset, err := exec.LookPath("taskset")
 	if err != nil {
-		return nil // Check says so better
+		return errors.New("the bench pins with taskset: install util-linux")
 	}
 	self, err := os.Executable()
 	if err != nil {

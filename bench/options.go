@@ -101,7 +101,7 @@ func (o *options) check() error {
 
 // chosen are the scenarios that were asked for.
 func (o *options) chosen() (all []scenario, err error) {
-	for _, name := range strings.Split(o.scenarios, ",") {
+	for name := range strings.SplitSeq(o.scenarios, ",") {
 		switch at := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name }); {
 		case name == "all":
 			all = append(all, slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return s.byName })...)

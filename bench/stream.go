@@ -48,7 +48,7 @@ func (b *bench) stream() error {
 			if err != nil {
 				return fmt.Errorf("directly: %w", err)
 			}
-			st, err := b.start(s, app, peer.Options{})
+			st, err := b.start(s, app, peer.Options{Streams: true})
 			if err != nil {
 				return err
 			}

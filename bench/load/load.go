@@ -153,7 +153,7 @@ func (l *Load) flush(c *conn) {
 	for len(c.out) > 0 {
 		n, err := wire.Write(c.fd, c.out)
 		c.out = c.out[n:]
-		if err == wire.ErrAgain {
+		if errors.Is(err, wire.ErrAgain) {
 			l.watch(c, true)
 			return
 		}
@@ -222,7 +222,7 @@ func (l *Load) readHead(c *conn, in []byte) {
 		in = c.in
 	}
 	a, err := parseAnswer(in)
-	if err == errIncomplete {
+	if errors.Is(err, errIncomplete) {
 		if len(c.in) == 0 {
 			c.in = bytes.Clone(in)
 		}
@@ -260,7 +260,7 @@ func (l *Load) took(c *conn, n int) {
 // ended copes with a connection that gave an error, or nothing.
 func (l *Load) ended(c *conn, err error) {
 	switch {
-	case err == wire.ErrAgain:
+	case errors.Is(err, wire.ErrAgain):
 	case c.state == ending && err == io.EOF:
 		l.disconnect(c)
 		l.done(c, l.now())

@@ -170,7 +170,7 @@ func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
 		}
 		head, _ = in.Peek(in.Buffered())
 		a, err := parseAnswer(head)
-		if err == errIncomplete {
+		if errors.Is(err, errIncomplete) {
 			continue
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -52,7 +53,7 @@ func (s *Streams) open(to wire.Address, token int32, request []byte) error {
 	s.fds = append(s.fds, fd)
 	for {
 		_, err := wire.Write(fd, request)
-		if err != wire.ErrAgain {
+		if !errors.Is(err, wire.ErrAgain) {
 			if err != nil {
 				return err
 			}
@@ -81,7 +82,7 @@ func (s *Streams) Run(d time.Duration) (events int, late hist.Histogram, err err
 		}
 		for _, e := range happened {
 			n, err := wire.Read(s.fds[e.Token], s.buf)
-			if err == wire.ErrAgain {
+			if errors.Is(err, wire.ErrAgain) {
 				continue
 			}
 			if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -16,15 +15,12 @@ import (
 var ErrDocker = errors.New("a Docker daemon is up: its NAT rules turn on connection tracking, " +
 	"which taxes every packet: stop it (systemctl stop docker docker.socket)")
 
-// Check refuses a machine that cannot give fair figures: no Linux, one core, no
-// taskset, a Docker daemon, or a port that another process has. The error wraps
+// Check refuses a machine that cannot give fair figures: no Linux, one core, a
+// Docker daemon, or a port that another process has. The error wraps
 // ErrDocker when that is the only reason.
 func Check(ports ...int) error {
 	if runtime.GOOS != "linux" || Cores() < 2 {
 		return errors.New("the bench needs Linux and two cores")
-	}
-	if _, err := exec.LookPath("taskset"); err != nil {
-		return errors.New("the bench pins with taskset: install util-linux")
 	}
 	for _, port := range ports {
 		if err := checkPort(port); err != nil {

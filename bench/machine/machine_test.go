@@ -29,8 +29,11 @@ func TestParseStat_copesWithAnyName(t *testing.T) {
 
 func TestDescendants_findsChildrenAndGroup(t *testing.T) {
 	all := []process{
-		{pid: 30, parent: 20, group: 30}, {pid: 10, parent: 1, group: 10}, {pid: 20, parent: 10, group: 20},
-		{pid: 40, parent: 1, group: 10}, {pid: 50, parent: 1, group: 50},
+		{pid: 30, parent: 20, group: 30},
+		{pid: 10, parent: 1, group: 10},
+		{pid: 20, parent: 10, group: 20},
+		{pid: 40, parent: 1, group: 10},
+		{pid: 50, parent: 1, group: 50},
 	}
 	var got []int
 	for _, p := range descendants(all, 10) {

@@ -68,13 +68,17 @@ func caddyfile(o Options) string {
 	if o.Log {
 		log = fmt.Sprintf(" log {\n  output file %s\n  level INFO\n }\n", filepath.Join(o.Dir, "caddy.log"))
 	}
+	flush := ""
+	if o.Streams {
+		flush = "  flush_interval -1\n"
+	}
 	hosts := o.hosts()
 	if len(hosts) == 0 {
 		hosts = []string{""}
 	}
 	for _, host := range hosts {
-		fmt.Fprintf(&b, "%s://%s:%s {\n%s%s reverse_proxy %s {\n  header_up X-Request-Id {http.request.uuid}\n }\n}\n",
-			scheme, host, port, tls, log, o.Target)
+		fmt.Fprintf(&b, "%s://%s:%s {\n%s%s reverse_proxy %s {\n  header_up X-Request-Id {http.request.uuid}\n%s }\n}\n",
+			scheme, host, port, tls, log, o.Target, flush)
 	}
 	for i, group := range o.groups() {
 		fmt.Fprintf(&b, "http://p%d.bench.test:%s {\n reverse_proxy %s {\n  health_uri /up\n  health_interval %v\n }\n}\n",

@@ -10,6 +10,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -35,7 +36,7 @@ func MakeCertificate(dir string) (*Certificate, error) {
 	certText := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})
 	keyText := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	c := &Certificate{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "both.pem")}
-	for path, text := range map[string][]byte{c.Cert: certText, c.Key: keyText, c.Both: append(certText[:len(certText):len(certText)], keyText...)} {
+	for path, text := range map[string][]byte{c.Cert: certText, c.Key: keyText, c.Both: slices.Concat(certText, keyText)} {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return nil, err
 		}

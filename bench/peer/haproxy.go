@@ -70,6 +70,9 @@ func haproxyConfig(o Options) string {
 	if o.Log {
 		b.WriteString("  log stdout format raw local0\n  option httplog\n")
 	}
+	if o.Streams {
+		b.WriteString("  option http-no-delay\n")
+	}
 	bind := o.Listen
 	if o.TLS != nil {
 		bind += " ssl crt " + o.TLS.Both + " alpn h2,http/1.1"

@@ -39,10 +39,13 @@ func nginxConfig(o Options) string {
 	if o.Log {
 		log = filepath.Join(o.Dir, "nginx.log") + " combined buffer=64k flush=1s"
 	}
+	if o.Streams {
+		buffers = " proxy_buffering off;\n"
+	}
 	connection := `proxy_set_header Connection "";`
 	if o.WebSocket {
 		connection = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
-		buffers = " map $http_upgrade $connection_upgrade { default upgrade; '' ''; }\n"
+		buffers += " map $http_upgrade $connection_upgrade { default upgrade; '' ''; }\n"
 	}
 	fmt.Fprintf(&b, "daemon off; master_process %s; worker_processes 1; error_log /dev/null; pid %s/nginx.pid;\n", master, o.Dir)
 	if o.Swap && os.Getuid() == 0 {

@@ -19,6 +19,9 @@ type Options struct {
 	// WebSocket lets it carry them, where it has to be told.
 	WebSocket bool
 
+	// Streams lets it pass on what it has at once, where it has to be told.
+	Streams bool
+
 	// Services is how many there are, each with its own host and the same target; 0 is
 	// one for all hosts.
 	Services int

@@ -20,6 +20,7 @@ var (
 	services = with(func(o *Options) { o.Services = 3 })
 	probed   = with(func(o *Options) { o.Probed = []string{"127.1.0.1:18401", "127.1.0.2:18401"} })
 	sockets  = with(func(o *Options) { o.WebSocket = true })
+	streams  = with(func(o *Options) { o.Streams = true })
 	swapped  = with(func(o *Options) { o.Swap = true })
 	secure   = with(func(o *Options) { o.TLS = &Certificate{"/c.pem", "/k.pem", "/b.pem"} })
 )
@@ -44,6 +45,9 @@ var renderings = []struct {
 	{"nginx", logged, []string{"/d/nginx.log combined"}},
 	{"nginx", services, []string{"server_name s2.bench.test", "!s3"}},
 	{"nginx", sockets, []string{"$connection_upgrade"}},
+	{"nginx", streams, []string{"proxy_buffering off"}},
+	{"haproxy", streams, []string{"option http-no-delay"}},
+	{"caddy", streams, []string{"flush_interval -1"}},
 	{"nginx", swapped, []string{"master_process on"}},
 	{"nginx", secure, []string{"ssl http2", "/k.pem"}},
 	{"haproxy", plain, []string{"server s 127.0.0.2:18401", "bind 127.0.0.1:18400", "!log stdout"}},
@@ -99,8 +103,7 @@ func TestRender_saysWhatAPeerCannot(t *testing.T) {
 		"envoy":       {Swap: true},
 	} {
 		_, _, err := Peer{name, name}.Describe(o)
-		var cannot CannotError
-		if !errors.As(err, &cannot) {
+		if _, ok := errors.AsType[CannotError](err); !ok {
 			t.Errorf("%s: got %v, want a CannotError", name, err)
 		}
 	}
@@ -151,7 +154,7 @@ func TestStart_passesRequestsOn(t *testing.T) {
 				t.Skip(err)
 			}
 			for what, o := range map[string]Options{
-				"plain": {}, "logged": {Log: true}, "services": {Services: 3}, "WebSockets": {WebSocket: true}, "swapped": {Swap: true},
+				"plain": {}, "logged": {Log: true}, "services": {Services: 3}, "WebSockets": {WebSocket: true}, "streams": {Streams: true}, "swapped": {Swap: true},
 				"probed": {Probed: []string{address}},
 			} {
 				// Paths of sockets have to be short.
@@ -162,8 +165,7 @@ func TestStart_passesRequestsOn(t *testing.T) {
 				defer os.RemoveAll(dir)
 				o.Listen, o.Target, o.Dir, o.Descriptors = freeAddress(t), address, dir, 1024
 				running, err := p.Start("0", o)
-				var cannot CannotError
-				if errors.As(err, &cannot) {
+				if _, ok := errors.AsType[CannotError](err); ok {
 					continue
 				}
 				if err != nil {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // Write writes the table, the raw figures and the charts into a folder, as NAME.md,
@@ -21,14 +23,16 @@ func (r *Result) Write(dir, name string) error {
 		return err
 	}
 	path := filepath.Join(dir, name)
-	table := r.Table()
-	for chart, text := range r.Charts() {
-		if err := os.WriteFile(path+"-"+chart+".svg", []byte(text), 0o644); err != nil {
+	var table strings.Builder
+	table.WriteString(r.Table())
+	charts := r.Charts()
+	for _, chart := range slices.Sorted(maps.Keys(charts)) {
+		if err := os.WriteFile(path+"-"+chart+".svg", []byte(charts[chart]), 0o644); err != nil {
 			return err
 		}
-		table += fmt.Sprintf("![%s](%s-%s.svg)\n", chart, name, chart)
+		fmt.Fprintf(&table, "![%s](%s-%s.svg)\n", chart, name, chart)
 	}
-	if err := os.WriteFile(path+".md", []byte(table), 0o644); err != nil {
+	if err := os.WriteFile(path+".md", []byte(table.String()), 0o644); err != nil {
 		return err
 	}
 	return os.WriteFile(path+".json", append(raw, '\n'), 0o644)

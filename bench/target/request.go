@@ -2,7 +2,7 @@ package target
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // RFC 6455 §4.2.2 asks for it
+	"crypto/sha1"
 	"encoding/base64"
 	"errors"
 )
@@ -91,6 +91,6 @@ func fieldValue(line, name []byte) ([]byte, bool) {
 
 // acceptKey answers the key of a handshake (RFC 6455 §4.2.2).
 func acceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // as above
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }

@@ -2,6 +2,7 @@ package target
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
 	"strconv"
 	"time"
@@ -103,7 +104,7 @@ func (l *loop) turn() error {
 func (l *loop) accept() error {
 	for {
 		fd, err := wire.Accept(l.listener)
-		if err == wire.ErrAgain {
+		if errors.Is(err, wire.ErrAgain) {
 			return nil
 		}
 		if err != nil {
@@ -147,7 +148,7 @@ func (l *loop) read(c *conn) {
 }
 
 func (l *loop) endUnless(c *conn, err error) {
-	if err != wire.ErrAgain {
+	if !errors.Is(err, wire.ErrAgain) {
 		l.end(c)
 	}
 }
@@ -182,7 +183,7 @@ func (l *loop) take(c *conn, in []byte) []byte {
 			return nil
 		case plain:
 			r, err := parseRequest(in)
-			if err == errIncomplete {
+			if errors.Is(err, errIncomplete) {
 				return in
 			}
 			if err != nil {
@@ -250,7 +251,7 @@ func (l *loop) flush(c *conn) {
 			n, err = wire.WriteFile(c.fd, l.answers.file, int64(Body1M-c.file), c.file)
 			c.file -= n
 		}
-		if err == wire.ErrAgain {
+		if errors.Is(err, wire.ErrAgain) {
 			l.watch(c, true)
 			return
 		}

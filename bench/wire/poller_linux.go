@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"time"
 	"unsafe"
 
@@ -44,7 +45,7 @@ func (p *Poller) WatchWrites(fd int, token int32, on bool) error {
 // events are overwritten by the next call.
 func (p *Poller) Wait(timeout time.Duration) ([]Event, error) {
 	n, err := p.wait(timeout)
-	if err == unix.EINTR {
+	if errors.Is(err, unix.EINTR) {
 		return nil, nil
 	}
 	if err != nil {

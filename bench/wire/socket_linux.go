@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -57,7 +58,7 @@ func socketAddress(address string) (*unix.SockaddrInet4, error) {
 // Accept returns the next connection of a listener, or ErrAgain.
 func Accept(listener int) (int, error) {
 	fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-	if err == unix.EAGAIN {
+	if errors.Is(err, unix.EAGAIN) {
 		return -1, ErrAgain
 	}
 	if err != nil {
@@ -84,7 +85,7 @@ func Connect(address Address) (int, error) {
 	}
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
 		err = unix.Connect(fd, address.to)
-		if err == nil || err == unix.EINPROGRESS {
+		if err == nil || errors.Is(err, unix.EINPROGRESS) {
 			return fd, nil
 		}
 	}
