@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,7 +65,7 @@ func (st *stage) deploys(scenario, name string) error {
 	cancel()
 	done := <-deployed
 	if err != nil || done.err != nil {
-		return fmt.Errorf("load: %v, deploys: %v", err, done.err)
+		return errors.Join(err, done.err)
 	}
 	disturbed := used.Disturbed()
 	for _, one := range quantiles[1:] {

@@ -32,7 +32,7 @@ func TestHistogram_Quantile_isWithinABucket(t *testing.T) {
 
 func TestHistogram_bucketsAreInOrder(t *testing.T) {
 	last := -1
-	for v := uint64(0); v < 1<<20; v++ {
+	for v := range uint64(1 << 20) {
 		i := bucketOf(v)
 		if i != last && i != last+1 {
 			t.Fatalf("bucket of %d: got %d behind %d, want the same or the next", v, i, last)

@@ -164,11 +164,13 @@ func exchange(conn net.Conn, in *bufio.Reader, request []byte) error {
 		return err
 	}
 	for wanted := 1; ; wanted = in.Buffered() + 1 {
-		head, err := in.Peek(wanted)
+		if _, err := in.Peek(wanted); err != nil {
+			return err
+		}
+		head, err := in.Peek(in.Buffered())
 		if err != nil {
 			return err
 		}
-		head, _ = in.Peek(in.Buffered())
 		a, err := parseAnswer(head)
 		if errors.Is(err, errIncomplete) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -77,16 +78,14 @@ func TestEndDescendants_killsGrandchildren(t *testing.T) {
 		t.Skip("needs /proc")
 	}
 	// Its output ends with the last process that has it.
-	cmd := exec.Command("sh", "-c", "sh -c 'echo up; sleep 600' & read x")
-	in, _ := cmd.StdinPipe()
+	cmd := exec.Command("sh", "-c", "sh -c 'echo up; sleep 600; sleep 600' & wait")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
 	out.Read(make([]byte, 3))
-	EndDescendants(cmd.Process.Pid)
-	in.Close()
+	EndDescendants(os.Getpid())
 	if _, err := io.ReadAll(out); err != nil {
 		t.Error(err)
 	}
