@@ -42,6 +42,7 @@ type sizes struct {
 	settle   time.Duration // of the probes
 	deploys  int
 	streams  int
+	answers  int // of the stream scenario, in a round
 }
 
 func parseOptions(args []string) (options, error) {
@@ -67,13 +68,13 @@ func parseOptions(args []string) (options, error) {
 	if set.NArg() > 0 {
 		return o, fmt.Errorf("unknown argument %q", set.Arg(0))
 	}
-	o.sizes.warm, o.sizes.settle, o.sizes.streams = 300*time.Millisecond, 2*peer.ProbeInterval, 256
+	o.sizes.warm, o.sizes.settle, o.sizes.streams, o.sizes.answers = 300*time.Millisecond, 2*peer.ProbeInterval, 256, 25
 	o.sizes.services, o.sizes.probed = []int{1, 1000, 10_000}, []int{1000, 10_000}
 	if o.smoke {
 		o.rounds, o.runs, o.duration = 1, 1, 100*time.Millisecond
 		o.sizes = sizes{
 			warm: 50 * time.Millisecond, idle: 200, services: []int{1, 100}, probed: []int{200},
-			settle: time.Second, deploys: 1, streams: 16,
+			settle: time.Second, deploys: 1, streams: 16, answers: 2,
 		}
 	}
 	return o, o.check()

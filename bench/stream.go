@@ -44,7 +44,7 @@ func (b *bench) stream() error {
 	for _, f := range framings {
 		name := "stream, " + f.name
 		err := b.interleave(name, b.rounds, b.subjects(false), func(s subject) error {
-			direct, err := readStream(b.address(1), f.name)
+			direct, err := readStream(b.address(1), f.name, b.sizes.answers)
 			if err != nil {
 				return fmt.Errorf("directly: %w", err)
 			}
@@ -69,7 +69,7 @@ type delays struct {
 }
 
 func (st *stage) stream(scenario, name, framing string, direct delays) error {
-	got, err := readStream(st.address, framing)
+	got, err := readStream(st.address, framing, st.bench.sizes.answers)
 	if err != nil {
 		return err
 	}
@@ -81,8 +81,7 @@ func (st *stage) stream(scenario, name, framing string, direct delays) error {
 }
 
 // readStream asks for one stream after the other and verifies their framing.
-func readStream(address, framing string) (d delays, err error) {
-	const answers = 25
+func readStream(address, framing string, answers int) (d delays, err error) {
 	for i := range answers + 1 {
 		first, all, err := readOneStream(address, strings.ReplaceAll(framing, " ", "-"))
 		if err != nil {
