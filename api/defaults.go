@@ -18,6 +18,8 @@ const (
 	DefaultBufferMemory     = 1 << 20
 	DefaultTargetPort       = 80
 	DefaultWeight           = 1
+	// DefaultWriterAffinityTimeout is kamal-proxy's.
+	DefaultWriterAffinityTimeout = Duration(1e9)
 )
 
 // WithDefaults returns s with every zero field set to its documented default
@@ -41,6 +43,15 @@ func (s Spec) WithDefaults() Spec {
 	if s.BufferMemory == 0 {
 		s.BufferMemory = DefaultBufferMemory
 	}
+	if s.WriterAffinityTimeout == 0 {
+		s.WriterAffinityTimeout = DefaultWriterAffinityTimeout
+	}
+	if s.ForwardHeaders != nil {
+		s.ForwardHeaders = new(*s.ForwardHeaders)
+	}
+	s.LogRequestHeaders = mapEach(s.LogRequestHeaders, same)
+	s.LogResponseHeaders = mapEach(s.LogResponseHeaders, same)
+	s.ExcludeMetricsPaths = mapEach(s.ExcludeMetricsPaths, same)
 	return s
 }
 
@@ -87,6 +98,7 @@ func (t Target) WithDefaults() Target {
 func (r DeployRequest) WithDefaults() DeployRequest {
 	r.Spec = r.Spec.WithDefaults()
 	r.Targets = mapEach(r.Targets, Target.WithDefaults)
+	r.Readers = mapEach(r.Readers, Target.WithDefaults)
 	r.DeployTimeout = orDefault(r.DeployTimeout, DefaultDeployTimeout)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
 	return r
@@ -162,6 +174,8 @@ func normalPrefix(prefix string) string {
 	}
 	return strings.TrimSuffix(prefix, "/")
 }
+
+func same(text string) string { return text }
 
 // mapEach returns a new slice, nil for an empty one, so that an absent list and
 // an empty one compare equal.

@@ -54,6 +54,35 @@ type Spec struct {
 	// the first attempt, even without BufferRequests, so that another attempt can
 	// be made with it. Zero is off.
 	ReplayBody int64 `json:"replay_body,omitempty"`
+
+	// WriterAffinityTimeout is how long after a request that writes the same
+	// client's reads go to targets that write, so that it sees what it wrote. It
+	// means something only with readers. Default 1s; negative is off.
+	WriterAffinityTimeout Duration `json:"writer_affinity_timeout,omitempty"`
+	// ReadTargetWebSockets lets readers take WebSockets.
+	ReadTargetWebSockets bool `json:"read_target_websockets,omitempty"`
+
+	// ForwardHeaders says from whom a target gets X-Forwarded-* as they came. Nil:
+	// from trusted proxies. True: from everybody, as long as no trusted proxies
+	// are configured; then from those. False: from nobody.
+	ForwardHeaders *bool `json:"forward_headers,omitempty"`
+	// ClientIPHeader is the request header in which a proxy in front of us says
+	// the client's address. Empty is none. Where trusted proxies are configured,
+	// only they are believed.
+	ClientIPHeader string `json:"client_ip_header,omitempty"`
+	// ScopeCookiePaths puts the path prefix before the paths of the cookies that
+	// targets set, where the prefix is stripped.
+	ScopeCookiePaths bool `json:"scope_cookie_paths,omitempty"`
+	// LogRequestHeaders and LogResponseHeaders are headers that the access log
+	// shows besides its own fields.
+	LogRequestHeaders  []string `json:"log_request_headers,omitempty"`
+	LogResponseHeaders []string `json:"log_response_headers,omitempty"`
+	// ExcludeMetricsPaths are paths, as targets see them, whose requests are not
+	// counted in metrics.
+	ExcludeMetricsPaths []string `json:"exclude_metrics_paths,omitempty"`
+	// PublishHealthCheck answers /.kamal-proxy/NAME/health on every host with 200
+	// while the service has a target that takes requests, else with 503.
+	PublishHealthCheck bool `json:"publish_health_check,omitempty"`
 }
 
 // HealthCheck is how the targets of a service are probed.

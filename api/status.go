@@ -9,6 +9,10 @@ type ServiceInfo struct {
 	Gate    string       `json:"gate"` // "running", "paused" or "stopped"
 	Message string       `json:"message,omitempty"`
 	Targets []TargetInfo `json:"targets"`
+	// Readers take only requests that read.
+	Readers []TargetInfo `json:"readers,omitempty"`
+	// Rollout is nil when no target is in the rollout slot.
+	Rollout *RolloutInfo `json:"rollout,omitempty"`
 	// Previous are the targets that rollback would deploy.
 	Previous []Target `json:"previous,omitempty"`
 	// Owner is "file" when the config file fixes the targets, else "socket".

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,7 +78,10 @@ func (s Spec) Validate() error {
 		return invalid("--error-pages",
 			"folder of error pages %q is not an absolute path: set --error-pages to one as proxyd sees it", s.ErrorPages)
 	}
-	return s.validateBuffering()
+	if err := s.validateBuffering(); err != nil {
+		return err
+	}
+	return s.validateHeaders()
 }
 
 func (s Spec) validateBuffering() error {
@@ -212,6 +216,19 @@ func ValidateTargets(targets []Target) error {
 	return nil
 }
 
+// ValidateReaders reports what is wrong with the targets of a service that only
+// read, as an *Error, or nil. There need not be any.
+func ValidateReaders(readers []Target) error {
+	if len(readers) == 0 {
+		return nil
+	}
+	err := ValidateTargets(readers)
+	if e, ok := errors.AsType[*Error](err); ok && e.Flag == "--target" {
+		return &Error{Code: e.Code, Message: strings.ReplaceAll(e.Message, "--target", "--read-target"), Flag: "--read-target"}
+	}
+	return err
+}
+
 // Validate reports what is wrong with t, as an *Error, or nil.
 func (t Target) Validate() error {
 	if _, err := ParseAddress(t.Address); err != nil {
@@ -229,6 +246,9 @@ func (r DeployRequest) Validate() error {
 		return err
 	}
 	if err := ValidateTargets(r.Targets); err != nil {
+		return err
+	}
+	if err := ValidateReaders(r.Readers); err != nil {
 		return err
 	}
 	return validateTimeouts(r.DeployTimeout, r.DrainTimeout, 0)

@@ -215,7 +215,7 @@ func TestDeployRequest_WithDefaults(t *testing.T) {
 	want := DeployRequest{
 		Spec: Spec{
 			Hosts: []string{"a.example.com"}, PathPrefixes: []string{"/api"}, TargetTimeout: -1,
-			Policy: PolicyRoundRobin, BufferMemory: 1 << 20,
+			Policy: PolicyRoundRobin, BufferMemory: 1 << 20, WriterAffinityTimeout: Duration(1e9),
 			HealthCheck: HealthCheck{
 				Paths: []string{"/up"}, Interval: Duration(1e9), Timeout: Duration(5e9),
 				HealthyThreshold: 1, MaxAttempts: 3, Status: "200-299",

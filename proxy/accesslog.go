@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -48,11 +49,21 @@ func (l *AccessLog) Dropped() uint64 { return l.sink.dropped.Load() }
 
 // record counts the exchange and writes its line.
 func (x *exchange) record() {
-	counters := &x.c.server.counters
-	counters.Requests[class(x.status)].Add(1)
+	if !x.uncounted() {
+		x.c.server.counters.Requests[class(x.status)].Add(1)
+	}
 	if log := x.c.server.accessLog; log != nil {
 		log.write(x)
 	}
+}
+
+// uncounted reports whether the service does not want the request in its metrics:
+// probes of somebody else, mostly.
+func (x *exchange) uncounted() bool {
+	if x.svc == nil || len(x.svc.UncountedPaths) == 0 {
+		return false
+	}
+	return slices.Contains(x.svc.UncountedPaths, text(x.targetPath()))
 }
 
 func class(status int) int {

@@ -27,6 +27,8 @@ type exchange struct {
 	fresh  bool          // the next attempt must not use a kept connection
 	burnt  bool          // conn must not be kept
 	place  service.Place // in the line behind a pause
+	drawn  visitor       // valid when drew
+	drew   bool          // the client has no name that a rollout knows it by
 
 	id   requestID
 	up   upload
@@ -91,12 +93,18 @@ func (x *exchange) route() *Error {
 	if path[0] == '*' {
 		path = rootPath
 	}
+	if err := x.askedOfUs(path); err != nil {
+		return err
+	}
 	svc, prefix, ok := x.c.server.routes.Match(req.Host, path)
 	if !ok {
 		x.svc = nil // it may have had one, which was removed while it was held
 		return &Error{Op: "route", Source: FromClient, Status: 404, Err: errNoRoute}
 	}
 	x.svc, x.prefix = svc, prefix
+	if svc.ForwardsAlways || svc.ForwardsNever {
+		x.trust()
+	}
 	return nil
 }
 
@@ -113,7 +121,7 @@ func (x *exchange) acquire() *Error {
 			}
 			continue
 		}
-		target, err := x.svc.Pool.Acquire(x.tried.all())
+		target, err := x.choose()
 		if err == nil {
 			// Counted first and looked at the gate second: either a pause
 			// waits for us, or we see that it is paused.
@@ -124,7 +132,7 @@ func (x *exchange) acquire() *Error {
 			target.Release()
 			continue
 		}
-		if x.svc.Pool.Takes(x.tried.all()) { // but it is full
+		if x.takes() { // but it is full
 			switch waited, err := x.awaitRoom(); {
 			case err != nil:
 				return err

@@ -164,7 +164,10 @@ func appendStatusLine(b []byte, res *http1.Response) []byte {
 func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	req, res := &x.c.req, &x.c.res
 	b = appendStatusLine(b, res)
+	wrote := x.marks()
+	b = x.appendScoped(b)
 	b = res.AppendKept(b, keepFromTarget)
+	b = x.appendCookies(b, wrote)
 	// RFC 9110 §8.6: never in a 204; in an answer to HEAD and in a 304 it says
 	// what the body would have been.
 	if n := res.ContentLength(); n >= 0 && res.Status != 204 {

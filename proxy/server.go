@@ -26,6 +26,9 @@ type Options struct {
 	Logger *zap.Logger
 	// AccessLog gets one line a request. Nil is off.
 	AccessLog *AccessLog
+	// Published finds a service whose health is published, by name, and returns nil
+	// when there is none. Nil publishes none.
+	Published func(name []byte) *service.Service
 	Settings  Settings
 }
 
@@ -35,7 +38,8 @@ type Server struct {
 	routes    Routes
 	log       *zap.Logger
 	accessLog *AccessLog
-	settings  atomic.Pointer[Settings] // replaced whole by Apply
+	published func(name []byte) *service.Service // may be nil
+	settings  atomic.Pointer[Settings]           // replaced whole by Apply
 	counters  Counters
 	date      atomic.Pointer[dateLine] // replaced by who finds it old
 	spools    spoolDisk
@@ -69,6 +73,7 @@ func New(o Options) *Server {
 		routes:    o.Routes,
 		log:       o.Logger,
 		accessLog: o.AccessLog,
+		published: o.Published,
 		quit:      make(chan struct{}),
 		listeners: make(map[net.Listener]struct{}),
 		seats:     newSeats(),

@@ -53,6 +53,10 @@ type Settings struct {
 	// target's name of a field that means something to us, X_Forwarded_For or
 	// Content_Length, are dropped in any case.
 	KeepUnderscores bool
+	// KamalHeaders has targets see what kamal-proxy sends: X-Kamal-Target with their
+	// own address, and the X-Request-Id and X-Request-Start of anyone who sends them.
+	// Default: not, and only those of trusted proxies.
+	KamalHeaders bool
 	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
 	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration

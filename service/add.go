@@ -37,7 +37,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 			return nil
 		}
 		next := cur.clone()
-		next.live = cur.live.with(append(slices.Clone(cur.live.members), members...))
+		next.live = cur.live.with(slot{members: slices.Concat(cur.live.members, members), readers: cur.live.readers})
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)
@@ -70,7 +70,7 @@ func addable(w *world, name string, target api.Target) (api.Spec, error) {
 		return e.live.spec, nil // put back, which leaves the set as the file fixes it
 	case e.fixed():
 		return api.Spec{}, ownedTargets(name)
-	case m != nil:
+	case m != nil || find(e.live.readers, target.Address) != nil:
 		return api.Spec{}, failure(api.CodeInvalid, "--target", "target %q is already one of service %q: nothing to do",
 			target.Address, name)
 	}

@@ -16,6 +16,8 @@ type Declared struct {
 	Spec api.Spec
 	// Targets fixed by the file; nil when the control socket sets them.
 	Targets []api.Target
+	// Readers are fixed targets that only read; only with Targets.
+	Readers []api.Target
 	// DeployTimeout after which targets that are not healthy are a problem; they
 	// keep being probed. Default 30s.
 	DeployTimeout api.Duration
@@ -71,9 +73,9 @@ func (r *Registry) Apply(declared []Declared) error {
 			if e.declared != nil {
 				drain = e.declared.DrainTimeout
 			}
-			r.leave(d, e.live.members)
+			r.leave(d, e.live.all())
 			r.forget(d, e)
-			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
+			d.after(func() { r.retireLater(e.live.all(), drain.Std()) })
 		}
 		for _, want := range declared {
 			if err := r.declare(d, want, pages[want.Name]); err != nil {
@@ -99,22 +101,22 @@ func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
 		return repaint(d, cur, pages)
 	}
 	next := &entry{}
-	var members []*member
+	var active slot
 	kept := r.newLasting()
 	if cur != nil {
 		next = cur.clone()
-		members, kept = cur.live.members, cur.live.lasting()
+		active, kept = cur.live.slot, cur.live.lasting()
 	}
 	next.endPending(d)
 	next.declared, next.restored, next.problem = &want, false, ""
-	next.live = newService(want.Name, want.Spec, pages, members, kept)
-	targets := want.Targets
+	next.live = newService(want.Name, want.Spec, pages, active, kept)
+	targets, readers := want.Targets, want.Readers
 	if targets == nil {
-		targets = next.live.targets()
+		targets, readers = next.live.targets(), specsOf(next.live.readers)
 	} else {
 		next.previous = nil // rollback is the file's to do
 	}
-	r.settle(d, next, targets, want.DeployTimeout.Std(), want.DrainTimeout.Std())
+	r.settle(d, next, targets, readers, want.DeployTimeout.Std(), want.DrainTimeout.Std())
 	return d.put(next)
 }
 
@@ -124,7 +126,7 @@ func repaint(d *draft, cur *entry, pages errorPages) error {
 		return nil
 	}
 	next := cur.clone()
-	next.live = newService(cur.live.Name, cur.live.spec, pages, cur.live.members, cur.live.lasting())
+	next.live = newService(cur.live.Name, cur.live.spec, pages, cur.live.slot, cur.live.lasting())
 	return d.put(next)
 }
 
@@ -178,6 +180,9 @@ func (d Declared) normal() (Declared, error) {
 		if err := api.ValidateTargets(d.Targets); err != nil {
 			return d, err
 		}
+		if err := api.ValidateReaders(d.Readers); err != nil {
+			return d, err
+		}
 	}
 	timeouts := api.RollbackRequest{DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout}
 	if err := timeouts.Validate(); err != nil {
@@ -188,8 +193,9 @@ func (d Declared) normal() (Declared, error) {
 		return d, err
 	}
 	timeouts = timeouts.WithDefaults()
+	fixed := api.DeployRequest{Targets: d.Targets, Readers: d.Readers}.WithDefaults()
 	return Declared{
-		Name: d.Name, Spec: spec, Targets: api.DeployRequest{Targets: d.Targets}.WithDefaults().Targets,
+		Name: d.Name, Spec: spec, Targets: fixed.Targets, Readers: fixed.Readers,
 		DeployTimeout: timeouts.DeployTimeout, DrainTimeout: timeouts.DrainTimeout,
 	}, nil
 }

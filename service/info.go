@@ -32,12 +32,13 @@ func (e *entry) info() api.ServiceInfo {
 		Spec:    live.spec.WithDefaults(), // a copy: the caller may keep it
 		Gate:    live.Gate.State().String(),
 		Message: live.Gate.Message(),
-		Targets: make([]api.TargetInfo, len(live.members)),
+		Targets: infosOf(live.members),
+		Readers: infosOf(live.readers),
 		Owner:   "socket",
 		Problem: e.problem,
 	}
-	for i, m := range live.members {
-		info.Targets[i] = m.info()
+	if r := live.Rollout; r != nil {
+		info.Rollout = &api.RolloutInfo{Targets: infosOf(r.members), Readers: infosOf(r.readers), Split: r.takes}
 	}
 	if e.previous != nil {
 		info.Previous = append(info.Previous, e.previous.Targets...)
@@ -52,6 +53,14 @@ func (e *entry) info() api.ServiceInfo {
 		info.Problem = strings.TrimPrefix(info.Problem+"; "+live.pages.problem, "; ")
 	}
 	return info
+}
+
+func infosOf(members []*member) []api.TargetInfo {
+	all := make([]api.TargetInfo, len(members))
+	for i, m := range members {
+		all[i] = m.info()
+	}
+	return all
 }
 
 func (m *member) info() api.TargetInfo {

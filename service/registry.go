@@ -84,6 +84,15 @@ func (r *Registry) Match(host, path []byte) (svc *Service, prefix string, ok boo
 	return table.Match(host, path)
 }
 
+// Published finds a service whose health is published, by name; nil when there is
+// none.
+func (r *Registry) Published(name []byte) *Service {
+	if e := r.world.Load().entries[string(name)]; e != nil && e.live.PublishHealth {
+		return e.live
+	}
+	return nil
+}
+
 // published returns the live version of a service, or nil.
 func (r *Registry) published(name string) *Service {
 	if e := r.world.Load().entries[name]; e != nil {

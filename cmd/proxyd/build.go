@@ -96,7 +96,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 		return fmt.Errorf("open state: %w", err)
 	}
 	d.server = proxy.New(proxy.Options{
-		Routes: d.registry, Logger: d.log.Named("proxy"), AccessLog: d.accessLog, Settings: now.proxy,
+		Routes: d.registry, Published: d.registry.Published, Logger: d.log.Named("proxy"), AccessLog: d.accessLog, Settings: now.proxy,
 	})
 	d.reloader = &reloader{
 		path: start.path, lastGood: lastGoodPath(now.state), options: o, registry: d.registry,
