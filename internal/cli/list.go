@@ -72,13 +72,39 @@ func writeList(out screen, services []api.ServiceInfo) {
 		if len(service.Targets) == 0 {
 			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil))...)
 		}
-		for _, target := range service.Targets {
-			t.row(append(slices.Clip(start),
-				cell{text: target.Address}, healthCell(target.Health),
-				cell{text: strconv.FormatInt(target.InFlight, 10)}, stateCell(service, &target))...)
+		for _, group := range groupsOf(service) {
+			for _, target := range group.targets {
+				state := stateCell(service, &target)
+				state.text += group.suffix()
+				t.row(append(slices.Clip(start),
+					cell{text: target.Address}, healthCell(target.Health),
+					cell{text: strconv.FormatInt(target.InFlight, 10)}, state)...)
+			}
 		}
 	}
 	t.write(out, "")
+}
+
+// group is targets of a service that take the same requests.
+type group struct {
+	name    string // "" for those that take all that no others do
+	targets []api.TargetInfo
+}
+
+func (g group) suffix() string {
+	if g.name == "" {
+		return ""
+	}
+	return "," + g.name
+}
+
+// groupsOf are the targets of a service, the active ones first.
+func groupsOf(service api.ServiceInfo) []group {
+	groups := []group{{"", service.Targets}, {"reads", service.Readers}}
+	if r := service.Rollout; r != nil {
+		groups = append(groups, group{"rollout", r.Targets}, group{"rollout,reads", r.Readers})
+	}
+	return groups
 }
 
 func healthCell(health string) cell {

@@ -93,10 +93,17 @@ func (s *session) writeService(service api.ServiceInfo) {
 	fmt.Fprintf(s.out, "%s  %s, host %s, path %s%s\n", s.out.paint(bold, service.Name), printable(gate),
 		orElse(strings.Join(service.Spec.Hosts, ","), "*"), orElse(strings.Join(service.Spec.PathPrefixes, ","), "/"), owner)
 	var t table
-	for _, target := range service.Targets {
-		t.row(s.targetRow(target)...)
+	for _, group := range groupsOf(service) {
+		for _, target := range group.targets {
+			row := s.targetRow(target)
+			row[2].text += strings.ReplaceAll(group.suffix(), ",", ", ")
+			t.row(row...)
+		}
 	}
 	t.write(s.out, "  ")
+	if r := service.Rollout; r != nil {
+		fmt.Fprintf(s.out, "  rollout takes %s\n", printable(splitText(r.Split)))
+	}
 	if len(service.Targets) == 0 {
 		fmt.Fprintln(s.out, "  no targets")
 	}
