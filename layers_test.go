@@ -35,9 +35,11 @@ var layers = map[string]int{
 	"docker":              3,
 	"internal/cli":        4,
 	"config":              4,
-	"cmd/proxyd":          5,
-	"cmd/proxyctl":        5,
-	"cmd/kamal-proxy":     5,
+	"internal/kamalstate": 1,
+	"internal/daemon":     5,
+	"cmd/proxyd":          6,
+	"cmd/proxyctl":        6,
+	"cmd/kamal-proxy":     6,
 }
 
 // helpers serve tests, measurements and demonstrations. They may import anything,
@@ -53,7 +55,8 @@ var only = map[string][]string{
 	"api":             {},
 	"internal/cli":    {"api", "internal/version"},
 	"cmd/proxyctl":    {"api", "internal/cli", "internal/version"},
-	"cmd/kamal-proxy": {"api", "internal/cli", "internal/version"},
+	"cmd/proxyd":      {"internal/daemon"},
+	"cmd/kamal-proxy": {"internal/cli", "internal/daemon", "internal/version"},
 }
 
 // limited says who may import a path (and all that is below it), or who may not.
@@ -66,8 +69,8 @@ var limited = []struct {
 }{
 	{
 		path:    module + "config",
-		in:      []string{"cmd/proxyd"},
-		instead: "let cmd/proxyd turn the setting into the package's Options",
+		in:      []string{"internal/daemon"},
+		instead: "let internal/daemon turn the setting into the package's Options",
 	},
 	{
 		path:    "github.com/valyala/fasthttp",
@@ -144,7 +147,7 @@ func TestLayers_rulesBite(t *testing.T) {
 		{name: "control", imports: []string{"upfront/proxy"}, want: "sibling"},
 		{name: "proxy/http2", imports: []string{"upfront/control"}, want: "sibling"},
 		{name: "internal/cli", imports: []string{"upfront/service"}, want: "may import only"},
-		{name: "control", imports: []string{"upfront/config"}, want: "cmd/proxyd"},
+		{name: "control", imports: []string{"upfront/config"}, want: "internal/daemon"},
 		{name: "proxy", imports: []string{"upfront/internal/load"}, want: "helper"},
 		{name: "shiny", imports: []string{"fmt"}, want: "has no layer"},
 		{name: "control", imports: []string{"github.com/valyala/fasthttp"}, want: "net/http"},

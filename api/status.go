@@ -64,7 +64,8 @@ type ConfigStatus struct {
 // StateStatus says where the state came from at start.
 type StateStatus struct {
 	Path string `json:"path"`
-	// Source is "none", "file", "backup" or "partial".
+	// Source is "none", "file", "backup", "partial", or "kamal-proxy" when its state
+	// was taken over.
 	Source string `json:"source"`
 	// Problem is what was wrong with the state file at start, or with the last
 	// write. Empty when all is well.

@@ -32,7 +32,7 @@ type Registry interface {
 	Service(name string) (api.ServiceInfo, bool)
 }
 
-// Daemon is what the calls about proxyd as a whole need; cmd/proxyd supplies it.
+// Daemon is what the calls about proxyd as a whole need; internal/daemon supplies it.
 // Its methods are called concurrently.
 type Daemon interface {
 	// Status is everything that proxyctl status shows, services included.

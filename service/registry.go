@@ -21,6 +21,9 @@ type Options struct {
 	// NewTransport makes the transport of one target. The registry closes it
 	// once the target is drained. May be nil in tests.
 	NewTransport func(address string) balancer.Transport
+	// Takeover is asked once for the services to begin with when there is no state
+	// file yet. Nil begins with none.
+	Takeover TakeoverState
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }

@@ -27,10 +27,13 @@ func (r *Registry) restore() error {
 		store.close()
 		return err
 	}
+	if store.status().Source == sourceNone && store.status().Problem == "" {
+		found = store.takeOver(r.options.Takeover)
+	}
 	d := r.world.Load().draft()
 	for _, rec := range found.records {
 		if err := r.revive(d, rec); err != nil {
-			store.note(sourcePartial, fmt.Errorf("service %q is lost: %w", rec.Name, err))
+			store.note(store.partial(), fmt.Errorf("service %q is lost: %w", rec.Name, err))
 		}
 	}
 	w, err := d.finish()
@@ -110,6 +113,11 @@ func (r *Registry) logRestored(count int) {
 	status := r.store.status()
 	fields := []zap.Field{logfield.Path(status.Path), logfield.State(status.Source), zap.Int("services", count)}
 	switch {
+	case status.Source == sourceTakeover:
+		r.logger.Info("Took over the state of kamal-proxy", fields...)
+		if status.Problem != "" {
+			r.logger.Error("Some of the state was not taken over", append(fields, logfield.Reason(status.Problem))...)
+		}
 	case status.Problem != "":
 		r.logger.Error("State file was damaged", append(fields, logfield.Reason(status.Problem))...)
 	case status.Source == sourceNone:

@@ -106,12 +106,12 @@ func newService(name string, spec api.Spec, pages errorPages, active slot, kept 
 		UncountedPaths:     spec.ExcludeMetricsPaths,
 		PublishHealth:      spec.PublishHealthCheck,
 
-		Gate:           kept.gate,
-		Retries:        kept.retries,
-		spec:           spec,
-		pages:          pages,
-		routes:         routes(spec),
-		slot:           active,
+		Gate:    kept.gate,
+		Retries: kept.retries,
+		spec:    spec,
+		pages:   pages,
+		routes:  routes(spec),
+		slot:    active,
 	}
 }
 

@@ -68,7 +68,7 @@ func (s *session) writeStatus(status api.Status) {
 	}
 	state := orElse(status.State.Path, "none")
 	if source := status.State.Source; source != "" && source != "none" {
-		state += ", read from " + map[string]string{"file": "the file", "backup": "its backup", "partial": "what could be read of it"}[source]
+		state += ", read from " + map[string]string{"file": "the file", "backup": "its backup", "partial": "what could be read of it", "kamal-proxy": "that of kamal-proxy"}[source]
 	}
 	line("state", state)
 	t.write(s.out, "")

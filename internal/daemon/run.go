@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -41,19 +41,36 @@ func run(ctx context.Context, s system) int {
 	case len(o.https) > 0:
 		return fail(s, usageError{errors.New("--https: TLS is not available in this version: remove the flag, and let another proxy in front end TLS")})
 	}
+	err = serve(ctx, s, o)
+	switch _, ran := errors.AsType[ranError](err); {
+	case err == nil:
+		return exitClean
+	case ran: // it is in the log
+		return exitFailure
+	}
+	return fail(s, err)
+}
+
+// ranError is a failure of a daemon that ran, and logged it.
+type ranError struct{ error }
+
+func (e ranError) Unwrap() error { return e.error }
+
+// serve is the daemon from its start to its end.
+func serve(ctx context.Context, s system, o options) error {
 	// Before anything is built: a SIGTERM while we start must not kill.
 	signals := subscribe()
 	defer signals.stop()
 	d, err := build(ctx, s, o)
 	if err != nil {
-		return fail(s, err)
+		return err
 	}
 	defer d.close()
 	if err := d.run(ctx, signals); err != nil {
 		d.log.Error("Ended with a failure", logfield.Error(err))
-		return exitFailure
+		return ranError{err}
 	}
-	return exitClean
+	return nil
 }
 
 // fail says what is wrong, for people, before there is a log.
@@ -94,6 +111,9 @@ func (d *daemon) run(ctx context.Context, signals *signals) error {
 	g.Go(func() error { return d.watcher.Run(watch) })
 	g.Go(func() error { return d.notify.feed(logs) })
 	g.Go(func() error { return d.handle(logs, signals, ask) })
+	if d.metrics != nil {
+		g.Go(func() error { return d.serveMetrics(logs) })
+	}
 	if d.accessLog != nil {
 		g.Go(func() error { return d.accessLog.Run(logs) })
 	}

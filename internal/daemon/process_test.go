@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func TestProcess(t *testing.T) {
 	for i, arg := range os.Args {
 		if arg == "--" {
 			os.Args = append([]string{"proxyd"}, os.Args[i+1:]...)
-			main()
+			os.Exit(Main(t.Context()))
 		}
 	}
 }

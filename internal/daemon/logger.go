@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"fmt"
@@ -9,12 +9,16 @@ import (
 )
 
 // newLogger writes JSON lines to w. What repeats within a second is sampled; the
-// access log has a core of its own that is not.
-func newLogger(w io.Writer, level zap.AtomicLevel) *zap.Logger {
+// access log has a core of its own that is not. kamal writes levels as kamal-proxy
+// does, and as the access log.
+func newLogger(w io.Writer, level zap.AtomicLevel, kamal bool) *zap.Logger {
 	encoding := zap.NewProductionEncoderConfig()
 	encoding.TimeKey = "time"
 	encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 	encoding.EncodeDuration = zapcore.StringDurationEncoder
+	if kamal {
+		encoding.EncodeLevel = zapcore.CapitalLevelEncoder
+	}
 	core := zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(zapcore.AddSync(w)), level)
 	return zap.New(zapcore.NewSamplerWithOptions(core, samplingTick, samplingFirst, samplingThereafter), zap.ErrorOutput(zapcore.AddSync(w)))
 }

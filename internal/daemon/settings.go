@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"os"
@@ -57,6 +57,7 @@ func resolve(o options, file *config.File) settings {
 			BodyRate:        file.Limits.BodyRate,
 			BodyGrace:       file.Limits.BodyGrace,
 			TunnelTimeout:   file.Limits.TunnelTimeout,
+			KamalHeaders:    o.kamal,
 			KeepUnderscores: file.Headers.Underscores == "keep",
 		},
 		services: declared(file.Services),

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 	now := resolve(o, start.file)
 	d := &daemon{level: zap.NewAtomicLevel(), notify: newNotifier(s, os.Getpid()), startedAt: time.Now()}
 	setLevel(d.level, now.logLevel)
-	d.log = newLogger(s.stderr, d.level)
+	d.log = newLogger(s.stderr, d.level, o.kamal)
 	d.limitMemory(s, os.DirFS("/"))
 	sockets, err := passedListeners(s)
 	if err != nil {
@@ -55,6 +55,9 @@ func build(ctx context.Context, s system, o options) (_ *daemon, err error) {
 		if d.listeners, err = listenAll(ctx, now.http); err != nil {
 			return nil, err
 		}
+	}
+	if d.metrics, err = listenMetrics(ctx, o.metrics); err != nil {
+		return nil, err
 	}
 	d.controlSocket, err = listenControl(sockets.control, now)
 	return d, err
@@ -87,6 +90,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings) (err error
 	d.registry, err = service.New(service.Options{
 		StatePath: now.state,
 		Logger:    d.log.Named("service"),
+		Takeover:  o.takeover,
 		// A target is first dialled when the server below is there.
 		NewTransport: func(address string) balancer.Transport {
 			return proxy.NewTransport(address, func() time.Duration { return d.server.ConnectTimeout() })

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -40,6 +40,7 @@ type daemon struct {
 
 	listeners     []net.Listener
 	controlSocket *control.Listener
+	metrics       net.Listener // for Prometheus; nil when there is none
 }
 
 // Status is everything that proxyctl status shows.
@@ -121,6 +122,9 @@ func (d *daemon) abandon() {
 // close frees what was opened before the daemon ran, or after it.
 func (d *daemon) close() {
 	closeAll(d.listeners)
+	if d.metrics != nil {
+		_ = d.metrics.Close()
+	}
 	if d.controlSocket != nil {
 		_ = d.controlSocket.Close()
 	}

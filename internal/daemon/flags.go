@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"upfront/api"
+	"upfront/service"
 )
 
 // system is what the program is given from outside.
@@ -31,6 +32,11 @@ type options struct {
 	drainTimeout time.Duration
 	version      bool
 	rest         []string // behind the flags
+
+	// What only kamal-proxy's name says.
+	kamal    bool                  // headers and log lines are kamal-proxy's
+	metrics  string                // address for Prometheus; "" is none
+	takeover service.TakeoverState // nil is none
 }
 
 const usage = `proxyd moves requests to healthy targets. proxyctl tells it what to serve.
