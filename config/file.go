@@ -87,7 +87,9 @@ type Service struct {
 	Line, Column int
 	Spec         api.Spec
 	// Targets fixed by the file; nil when the control socket sets them.
-	Targets       []api.Target
+	Targets []api.Target
+	// Readers are fixed targets that only read; only with Targets.
+	Readers       []api.Target
 	DeployTimeout api.Duration
 	DrainTimeout  api.Duration
 	// ErrorPages is Spec.ErrorPages with its place.

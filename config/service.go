@@ -33,7 +33,7 @@ func (d *decoder) service(f field) {
 	var hosts, prefixes []claimed
 	before := len(d.errs)
 	if !f.empty() {
-		d.mapping(f.value,
+		d.mapping(f.value, append([]key{
 			key{"hosts", func(v value) { hosts = d.hosts(v, spec) }},
 			key{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
 			key{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
@@ -53,7 +53,10 @@ func (d *decoder) service(f field) {
 			key{"error_pages", into(&s.ErrorPages, d.folder)},
 			key{"deploy_timeout", into(&s.DeployTimeout, d.apiDuration)},
 			key{"drain_timeout", into(&s.DrainTimeout, d.apiDuration)},
-		)
+		}, d.treatment(&s)...)...)
+		if s.Readers != nil && s.Targets == nil && len(d.errs) == before {
+			d.fail(f.at, "services.%s: has read_targets and no targets: add targets, or leave both to proxyctl deploy", f.key)
+		}
 	}
 	// What was not readable here may be what keeps the routes apart.
 	if len(d.errs) == before && !d.unbound {

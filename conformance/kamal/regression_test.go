@@ -108,11 +108,15 @@ func TestRegression_removeDrains(t *testing.T) {
 	slow := make(chan answer, 1)
 	go func() { slow <- p.ask("GET", "a.test", "/slow") }()
 	<-began
-	removed := make(chan result, 1)
-	go func() { removed <- p.try("remove", "web") }()
+	var got result
+	removed := make(chan struct{})
+	go func() {
+		got = p.try("remove", "web")
+		close(removed)
+	}()
 	eventually(t, "the route is gone", func() bool { return p.ask("GET", "a.test", "/").status == 404 })
 	select {
-	case got := <-removed:
+	case <-removed:
 		t.Errorf("remove returned with a request in flight: %+v", got)
 	case <-time.After(300 * time.Millisecond):
 	}
@@ -120,7 +124,7 @@ func TestRegression_removeDrains(t *testing.T) {
 	if got := <-slow; got.status != 200 {
 		t.Errorf("the request in flight: got %d, %v", got.status, got.err)
 	}
-	if got := <-removed; got.status != 0 {
+	if <-removed; got.status != 0 {
 		t.Errorf("remove: got %+v", got)
 	}
 }

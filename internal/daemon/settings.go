@@ -95,7 +95,7 @@ func declared(services []config.Service) []service.Declared {
 	all := make([]service.Declared, len(services))
 	for i, s := range services {
 		all[i] = service.Declared{
-			Name: s.Name, Spec: s.Spec, Targets: s.Targets,
+			Name: s.Name, Spec: s.Spec, Targets: s.Targets, Readers: s.Readers,
 			DeployTimeout: s.DeployTimeout, DrainTimeout: s.DrainTimeout,
 		}
 	}
