@@ -45,12 +45,16 @@ func TestServer_forwardHeaders(t *testing.T) {
 				"X-Real-IP: 6.6.6.6\r\nX-Request-Id: mine\r\nX-Request-Start: t=1\r\nX-Kamal-Target: outer:1\r\n\r\n")
 			w.receive("GET")
 			head := next(t, heads)
-			want := []string{"X-Forwarded-For: 127.0.0.1\r", "X-Forwarded-Proto: http\r", "X-Kamal-Target: " + target.addr + "\r",
-				"X-Request-Id: mine\r", "X-Request-Start: t=1\r"}
+			want := []string{
+				"X-Forwarded-For: 127.0.0.1\r", "X-Forwarded-Proto: http\r", "X-Kamal-Target: " + target.addr + "\r",
+				"X-Request-Id: mine\r", "X-Request-Start: t=1\r",
+			}
 			never := []string{"6.6.6.6"}
 			if c.keeps {
-				want = []string{"X-Forwarded-For: 6.6.6.6, 127.0.0.1\r", "X-Forwarded-Proto: https\r", "X-Real-IP: 6.6.6.6\r",
-					"X-Kamal-Target: outer:1, " + target.addr + "\r"}
+				want = []string{
+					"X-Forwarded-For: 6.6.6.6, 127.0.0.1\r", "X-Forwarded-Proto: https\r", "X-Real-IP: 6.6.6.6\r",
+					"X-Kamal-Target: outer:1, " + target.addr + "\r",
+				}
 				never = nil
 			}
 			wantLines(t, head, want, never)

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"math"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -68,10 +69,8 @@ func (r *Rollout) Takes(visitor []byte) bool {
 	if len(visitor) == 0 {
 		return false
 	}
-	for _, listed := range r.takes.List {
-		if listed == string(visitor) {
-			return true
-		}
+	if slices.Contains(r.takes.List, string(visitor)) {
+		return true
 	}
 	return float64(fnv32a(visitor)) <= r.below
 }

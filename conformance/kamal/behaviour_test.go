@@ -66,9 +66,16 @@ func TestBehaviour_routing(t *testing.T) {
 		p.deploy(name, startTarget(t, name, nil).address, flags...)
 	}
 	for _, test := range []struct{ host, path, want string }{
-		{"a.test", "/", "host"}, {"a.test:81", "/x", "host"}, {"a.test", "/api", "api"}, {"a.test", "/api/x", "api"},
-		{"a.test", "/apix", "host"}, {"a.test", "/v2", "api"}, {"b.w.test", "/", "wild"}, {"c.b.w.test", "/", "all"},
-		{"w.test", "/", "all"}, {"1.2.3.4", "/", "all"},
+		{"a.test", "/", "host"},
+		{"a.test:81", "/x", "host"},
+		{"a.test", "/api", "api"},
+		{"a.test", "/api/x", "api"},
+		{"a.test", "/apix", "host"},
+		{"a.test", "/v2", "api"},
+		{"b.w.test", "/", "wild"},
+		{"c.b.w.test", "/", "all"},
+		{"w.test", "/", "all"},
+		{"1.2.3.4", "/", "all"},
 	} {
 		if got := p.want(test.host, test.path, 200); got.body != test.want {
 			t.Errorf("%s%s: answered by %s, want %s", test.host, test.path, got.body, test.want)

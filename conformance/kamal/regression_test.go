@@ -151,26 +151,21 @@ func TestRegression_chunkedAnswersAreNotHeldBack(t *testing.T) {
 		}
 	})
 	p.deploy("web", app.address, "--buffer-requests", "--buffer-responses")
-	res, err := http.Get("http://" + p.address + "/stream")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.address+"/stream", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close()
-	lines := bufio.NewReader(res.Body)
-	got := make(chan string, 1)
-	go func() {
-		line, _ := lines.ReadString('\n')
-		got <- line
-	}()
-	select {
-	case line := <-got:
-		if line != "first\n" {
-			t.Errorf("got %q, want the first line", line)
-		}
-		close(first)
-	case <-time.After(5 * time.Second):
-		t.Fatal("the first line waits for the second")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatalf("the first line waits for the second: %v", err)
 	}
+	defer res.Body.Close()
+	if line, err := bufio.NewReader(res.Body).ReadString('\n'); line != "first\n" {
+		t.Fatalf("got %q, %v, want the first line", line, err)
+	}
+	close(first)
 }
 
 func TestRegression_trailersArePassedOn(t *testing.T) {

@@ -45,6 +45,7 @@ func startTarget(t *testing.T, name string, handle http.HandlerFunc) *target {
 			a.open.Add(1)
 		case http.StateClosed, http.StateHijacked:
 			a.open.Add(-1)
+		default:
 		}
 	}}
 	done := make(chan struct{})

@@ -169,7 +169,9 @@ func (s *session) kamalSentence(command *cobra.Command, known *api.Error) string
 
 // dialAgain is what the system says of a socket where nobody answered.
 func (s *session) dialAgain() string {
-	conn, err := net.DialTimeout("unix", s.client().Socket, time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.client().Socket)
 	if err != nil {
 		return err.Error()
 	}

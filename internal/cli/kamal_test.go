@@ -3,12 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"upfront/api"
 )
@@ -47,35 +45,63 @@ func kamalOptions(socket string, env map[string]string, running func(context.Con
 	}.withDefaults()
 }
 
+// kamalFlag is a flag of kamal-proxy, with the type that help texts say.
+type kamalFlag struct{ name, kind, value string }
+
+const slice, dur = "stringSlice", "duration"
+
+var kamalDeployFlags = []kamalFlag{
+	{"target", slice, "[]"},
+	{"read-target", slice, "[]"},
+	{"host", slice, "[]"},
+	{"path-prefix", slice, "[]"},
+	{"strip-path-prefix", "bool", "true"},
+	{"tls", "bool", "false"},
+	{"tls-on-demand-url", "string", ""},
+	{"tls-staging", "bool", "false"},
+	{"tls-certificate-path", "string", ""},
+	{"tls-private-key-path", "string", ""},
+	{"tls-acme-cache-path", "string", "/home/me/.config/kamal-proxy/certs"},
+	{"tls-redirect", "bool", "true"},
+	{"canonical-host", "string", ""},
+	{"deploy-timeout", dur, "30s"},
+	{"drain-timeout", dur, "30s"},
+	{"force", "bool", "false"},
+	{"health-check-interval", dur, "1s"},
+	{"health-check-timeout", dur, "5s"},
+	{"health-check-path", "string", "/up"},
+	{"health-check-port", "int", "0"},
+	{"health-check-host", "string", ""},
+	{"writer-affinity-timeout", dur, "1s"},
+	{"read-target-websockets", "bool", "false"},
+	{"target-timeout", dur, "30s"},
+	{"buffer-requests", "bool", "false"},
+	{"buffer-responses", "bool", "false"},
+	{"buffer-memory", "int64", "1048576"},
+	{"max-request-body", "int64", "0"},
+	{"max-response-body", "int64", "0"},
+	{"error-pages", "string", ""},
+	{"log-request-header", slice, "[]"},
+	{"log-response-header", slice, "[]"},
+	{"exclude-metrics-path", slice, "[]"},
+	{"forward-headers", "bool", "false"},
+	{"client-ip-header", "string", ""},
+	{"scope-cookie-paths", "bool", "false"},
+	{"publish-health-check", "bool", "false"},
+}
+
 // Every command and flag that kamal-proxy has, with its type and default.
 func TestKamal_everyFlag(t *testing.T) {
-	const slice, dur = "stringSlice", "duration"
-	type flag struct{ name, kind, value string }
-	deployFlags := []flag{
-		{"target", slice, "[]"}, {"read-target", slice, "[]"}, {"host", slice, "[]"}, {"path-prefix", slice, "[]"},
-		{"strip-path-prefix", "bool", "true"},
-		{"tls", "bool", "false"}, {"tls-on-demand-url", "string", ""}, {"tls-staging", "bool", "false"},
-		{"tls-certificate-path", "string", ""}, {"tls-private-key-path", "string", ""},
-		{"tls-acme-cache-path", "string", "/home/me/.config/kamal-proxy/certs"}, {"tls-redirect", "bool", "true"},
-		{"canonical-host", "string", ""},
-		{"deploy-timeout", dur, "30s"}, {"drain-timeout", dur, "30s"}, {"force", "bool", "false"},
-		{"health-check-interval", dur, "1s"}, {"health-check-timeout", dur, "5s"}, {"health-check-path", "string", "/up"},
-		{"health-check-port", "int", "0"}, {"health-check-host", "string", ""},
-		{"writer-affinity-timeout", dur, "1s"}, {"read-target-websockets", "bool", "false"},
-		{"target-timeout", dur, "30s"},
-		{"buffer-requests", "bool", "false"}, {"buffer-responses", "bool", "false"}, {"buffer-memory", "int64", "1048576"},
-		{"max-request-body", "int64", "0"}, {"max-response-body", "int64", "0"},
-		{"error-pages", "string", ""}, {"log-request-header", slice, "[]"}, {"log-response-header", slice, "[]"},
-		{"exclude-metrics-path", slice, "[]"}, {"forward-headers", "bool", "false"}, {"client-ip-header", "string", ""},
-		{"scope-cookie-paths", "bool", "false"}, {"publish-health-check", "bool", "false"},
-	}
 	root := newSession(kamalOptions("", map[string]string{"HOME": "/home/me"}, nil)).kamalRoot()
-	for line, flags := range map[string][]flag{
+	for line, flags := range map[string][]kamalFlag{
 		"run": {
-			{"debug", "bool", "false"}, {"http-port", "int", "80"}, {"https-port", "int", "443"},
-			{"metrics-port", "int", "0"}, {"http3", "bool", "false"},
+			{"debug", "bool", "false"},
+			{"http-port", "int", "80"},
+			{"https-port", "int", "443"},
+			{"metrics-port", "int", "0"},
+			{"http3", "bool", "false"},
 		},
-		"deploy": deployFlags,
+		"deploy": kamalDeployFlags,
 		"rollout deploy": {
 			{"target", slice, "[]"}, {"read-target", slice, "[]"}, {"deploy-timeout", dur, "30s"}, {"drain-timeout", dur, "30s"},
 		},
@@ -95,9 +121,9 @@ func TestKamal_everyFlag(t *testing.T) {
 			continue
 		}
 		for _, want := range flags {
-			var got flag
+			var got kamalFlag
 			if f := cmd.Flags().Lookup(want.name); f != nil {
-				got = flag{f.Name, f.Value.Type(), f.DefValue}
+				got = kamalFlag{f.Name, f.Value.Type(), f.DefValue}
 			}
 			if got != want {
 				t.Errorf("%s: got flag %+v, want %+v", line, got, want)
@@ -121,8 +147,10 @@ func TestKamal_refusals(t *testing.T) {
 		{"deploy web --target a:1 --tls --host *.h.test", "Error: automatic TLS does not support wildcards\n"},
 		{"deploy web --target a:1 --tls-on-demand-url /ok", "Error: service options invalid: TLS must be enabled to use a TLS on-demand URL\n"},
 		{"deploy web --target a:1 --tls --host h --tls-on-demand-url /ok", "Error: service options invalid: cannot set hosts when using a TLS on-demand URL\n"},
-		{"deploy web --target a:1 --tls --host h --tls-certificate-path /c",
-			"Error: if any flags in the group [tls-certificate-path tls-private-key-path] are set they must all be set; missing [tls-private-key-path]\n"},
+		{
+			"deploy web --target a:1 --tls --host h --tls-certificate-path /c",
+			"Error: if any flags in the group [tls-certificate-path tls-private-key-path] are set they must all be set; missing [tls-private-key-path]\n",
+		},
 		{"deploy web --target a:1 --max-request-body 5", "Error: max-request-body can only be set when request buffering is enabled\n"},
 		{"deploy web --target a:1 --max-response-body 5", "Error: max-response-body can only be set when response buffering is enabled\n"},
 		{"rollout deploy web", "Error: required flag(s) \"target\" not set\n"},
@@ -198,10 +226,14 @@ func TestKamal_deploySendsWhatKamalTyped(t *testing.T) {
 
 func TestKamal_listIsKamalProxysByteForByte(t *testing.T) {
 	services := []api.ServiceInfo{
-		{Name: "app-redis", Gate: "paused", Targets: []api.TargetInfo{{Address: "0123456789ab:6379"}},
-			Spec: api.Spec{Hosts: []string{"a.test", "b.test"}, PathPrefixes: []string{"/a", "/b"}}},
-		{Name: "web", Gate: "running", Targets: []api.TargetInfo{{Address: "x:80"}}, Readers: []api.TargetInfo{{Address: "y:80"}},
-			Spec: api.Spec{PathPrefixes: []string{"/"}, KamalTLS: &api.KamalTLS{Enabled: true}}},
+		{
+			Name: "app-redis", Gate: "paused", Targets: []api.TargetInfo{{Address: "0123456789ab:6379"}},
+			Spec: api.Spec{Hosts: []string{"a.test", "b.test"}, PathPrefixes: []string{"/a", "/b"}},
+		},
+		{
+			Name: "web", Gate: "running", Targets: []api.TargetInfo{{Address: "x:80"}}, Readers: []api.TargetInfo{{Address: "y:80"}},
+			Spec: api.Spec{PathPrefixes: []string{"/"}, KamalTLS: &api.KamalTLS{Enabled: true}},
+		},
 	}
 	d := startDaemon(t, gives(api.Status{Services: services}))
 	want := "" +
@@ -225,12 +257,18 @@ func TestKamal_runIsToldByFlagsAndVariables(t *testing.T) {
 		want KamalRun
 	}{
 		{nil, nil, KamalRun{HTTPPort: 80, HTTPSPort: 443}},
-		{map[string]string{"HTTP_PORT": "8080", "HTTPS_PORT": "8443", "METRICS_PORT": "9090", "DEBUG": "1"}, nil,
-			KamalRun{Debug: true, HTTPPort: 8080, HTTPSPort: 8443, MetricsPort: 9090}},
+		{
+			map[string]string{"HTTP_PORT": "8080", "HTTPS_PORT": "8443", "METRICS_PORT": "9090", "DEBUG": "1"},
+			nil,
+			KamalRun{Debug: true, HTTPPort: 8080, HTTPSPort: 8443, MetricsPort: 9090},
+		},
 		{map[string]string{"HTTP_PORT": "8080", "KAMAL_PROXY_HTTP_PORT": "8081"}, nil, KamalRun{HTTPPort: 8081, HTTPSPort: 443}},
 		{map[string]string{"HTTP_PORT": "none", "DEBUG": "maybe"}, nil, KamalRun{HTTPPort: 80, HTTPSPort: 443}},
-		{map[string]string{"HTTP_PORT": "8080"}, []string{"--http-port", "1", "--debug", "--metrics-port", "9090", "--http3"},
-			KamalRun{Debug: true, HTTP3: true, HTTPPort: 1, HTTPSPort: 443, MetricsPort: 9090}},
+		{
+			map[string]string{"HTTP_PORT": "8080"},
+			[]string{"--http-port", "1", "--debug", "--metrics-port", "9090", "--http3"},
+			KamalRun{Debug: true, HTTP3: true, HTTPPort: 1, HTTPSPort: 443, MetricsPort: 9090},
+		},
 	} {
 		got, told := kamalRunning(t, "", test.env, append([]string{"run"}, test.args...)...)
 		if got != (run{}) || told == nil || *told != test.want {
@@ -246,13 +284,11 @@ func TestKamal_flagsThatBothHaveAreAlike(t *testing.T) {
 	for _, line := range []string{"deploy", "rollout deploy", "rollout set", "stop", "pause"} {
 		a, _, _ := kamal.Find(strings.Fields(line))
 		b, _, _ := ours.Find(strings.Fields(line))
-		each(a, func(f *pflag.Flag) {
-			other := b.Flags().Lookup(f.Name)
-			if other != nil && strings.Trim(other.DefValue, "[]") != strings.Trim(f.DefValue, "[]") {
+		for _, found := range regexp.MustCompile(`--([a-z0-9-]+)`).FindAllStringSubmatch(a.Flags().FlagUsages(), -1) {
+			f, other := a.Flags().Lookup(found[1]), b.Flags().Lookup(found[1])
+			if f != nil && other != nil && strings.Trim(other.DefValue, "[]") != strings.Trim(f.DefValue, "[]") {
 				t.Errorf("%s --%s: defaults %q and %q", line, f.Name, f.DefValue, other.DefValue)
 			}
-		})
+		}
 	}
 }
-
-func each(cmd *cobra.Command, do func(*pflag.Flag)) { cmd.Flags().VisitAll(do) }

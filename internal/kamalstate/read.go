@@ -24,7 +24,7 @@ func Read(path string) (services []api.ServiceState, lost []error, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open state of kamal-proxy: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	data, err := io.ReadAll(io.LimitReader(file, maxBytes))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read state of kamal-proxy: %w", err)

@@ -98,7 +98,7 @@ func TestRead_aBrokenEntryCostsNoOther(t *testing.T) {
 		if len(lost) != 1 {
 			t.Errorf("%s: got %v, want one reason", name, lost)
 		}
-		if services[1].Spec.Hosts != nil && len(services[1].Spec.Hosts) > 0 {
+		if len(services[1].Spec.Hosts) > 0 {
 			t.Errorf("hosts: got %v, want every host", services[1].Spec.Hosts)
 		}
 	}
