@@ -10,6 +10,7 @@ SHELL       := bash
 # that those three need no pin of their own.
 GOLANGCI_VERSION    := v2.15.0
 GOVULNCHECK_VERSION := v1.8.0
+H2SPEC_VERSION      := v2.2.1
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE    ?= upfront:$(VERSION)
@@ -18,6 +19,7 @@ CA_BUNDLE ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/
 FUZZTIME ?= 30s
 COUNT    ?= 1
 BENCH    ?= .
+ARGS     ?=
 PKG      ?= ./...
 
 LDFLAGS  := -s -w -X upfront/internal/version.Version=$(VERSION)
@@ -26,6 +28,7 @@ PROGRAMS := $(notdir $(wildcard cmd/*))
 TOOLS       := $(CURDIR)/bin/tools
 GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+H2SPEC      := $(TOOLS)/h2spec-$(H2SPEC_VERSION)
 
 ##@ Build
 
@@ -33,7 +36,7 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
 help: ## List the targets
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the programs, static, into bin/
@@ -55,11 +58,15 @@ image: build ## Build the Docker image IMAGE=upfront:VERSION, without a network
 ##@ Check
 
 .PHONY: check
-check: tidy lint layers test e2e vuln ## Everything that must hold before a commit
+check: tidy lint layers test test-tls e2e vuln ## Everything that must hold before a commit
 
 .PHONY: test
 test: ## Unit tests with the race detector, in random order
 	go test -race -shuffle=on -count=$(COUNT) $$(go list $(PKG) | grep -v '/e2e\($$\|/\)')
+
+.PHONY: test-tls
+test-tls: ## The tests of package proxy once more, with clients that speak TLS
+	UPFRONT_TEST_TLS=1 go test -race -shuffle=on ./proxy
 
 .PHONY: e2e
 e2e: ## Black-box tests of the built programs; Docker ones when it answers
@@ -95,17 +102,37 @@ cover: ## Coverage of the unit tests, by package and in total
 	@go tool cover -func=coverage.out | tail -n 1
 
 .PHONY: bench
-bench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
+bench: build ## Upfront beside nginx, HAProxy and Caddy, into bench/results (Linux, no Docker, 40 min); ARGS="--scenario get"
+	go run ./bench $(ARGS)
+
+.PHONY: bench-smoke
+bench-smoke: build ## Every scenario of the bench once and in small, in a minute: whether it works, not how fast
+	go run ./bench --smoke --results bin/bench-smoke $(ARGS)
+
+.PHONY: microbench
+microbench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count=$(COUNT) $(PKG)
+
+.PHONY: pgo
+pgo: ## Renew cmd/proxyd/default.pgo, the profile that proxyd is built with
+	go test ./proxy -run '^$$' -bench '^BenchmarkServer$$' -benchtime 10s -cpuprofile cmd/proxyd/default.pgo -o /dev/null
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME=30s
 	@./.ci/fuzz '$(FUZZTIME)'
 
+.PHONY: grpc
+grpc: ## grpc-go's interop client against its interop server, through proxyd
+	cd conformance/grpc && go test -race -count=1 -timeout 15m -v ./...
+
 .PHONY: soak
 soak: ## Streams, closing targets, aborts and slow clients in the promised sizes (Linux, slowhttptest, 15 min)
 	@command -v slowhttptest >/dev/null || { echo 'no slowhttptest: apt-get install slowhttptest' >&2; exit 1; }
 	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 40m -v -run '^TestSoak' ./e2e
+
+.PHONY: h2spec
+h2spec: $(H2SPEC) ## Conformance of HTTP/2, case by case, strictly
+	UPFRONT_H2SPEC='$(H2SPEC)' UPFRONT_E2E_RACE=0 go test -count=1 -v -run '^TestH2spec' ./e2e
 
 .PHONY: e2e-real
 e2e-real: ## A real app in real containers, deployed 50 times under load (root, Docker, long); UPFRONT_E2E_BUFFERED=1 buffers
@@ -124,6 +151,13 @@ $(GOVULNCHECK):
 	@mkdir -p $(TOOLS)
 	@GOBIN=$(TOOLS) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	@mv $(TOOLS)/govulncheck $@
+
+# Its module has no /v2 in its path, hence +incompatible.
+$(H2SPEC):
+	@echo "installing h2spec $(H2SPEC_VERSION) into bin/tools"
+	@mkdir -p $(TOOLS)
+	@GOBIN=$(TOOLS) go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)+incompatible
+	@mv $(TOOLS)/h2spec $@
 
 .PHONY: clean
 clean: ## Remove what was built, tools included

@@ -127,7 +127,7 @@ func TestDocs_nameEveryCounter(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := false
-	for _, pattern := range []string{"proxy/counters.go", "cmd/proxyd/daemon.go"} {
+	for _, pattern := range []string{"proxy/counters.go", "internal/daemon/daemon.go"} {
 		eachNode(t, pattern, func(where string, n ast.Node) {
 			lit, ok := n.(*ast.BasicLit)
 			if !ok || !strings.HasPrefix(lit.Value, `"upfront_`) {
@@ -163,9 +163,9 @@ func TestDocs_nameEveryCall(t *testing.T) {
 // A flag that a page or an error names, such as --drain-timeout, is one that can
 // be typed.
 func TestDocs_namedFlagsExist(t *testing.T) {
-	known := flagNames(t, "internal/cli/*.go", "cmd/proxyd/*.go")
+	known := flagNames(t, "internal/cli/*.go", "internal/daemon/*.go", "bench/*.go")
 	if len(known) == 0 {
-		t.Fatal("internal/cli and cmd/proxyd have no flags")
+		t.Fatal("internal/cli and internal/daemon have no flags")
 	}
 	check := func(where, text string) {
 		for _, m := range flagPattern.FindAllStringSubmatch(text, -1) {
@@ -230,7 +230,7 @@ func TestDocs_nameEveryConfigKey(t *testing.T) {
 		if key == "https" { // refused until there is TLS
 			continue
 		}
-		named := regexp.MustCompile("`(\\w+\\.)?" + key + "`|(?m)^### " + key + "$")
+		named := regexp.MustCompile("`(\\w+\\.)*" + key + "`|(?m)^### " + key + "$")
 		if !named.Match(data) {
 			t.Errorf("docs/configuration.md does not name the key %q", key)
 		}

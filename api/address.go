@@ -6,30 +6,6 @@ import (
 	"strings"
 )
 
-// ParseAddress returns the address of a target as host:port, with port 80 when
-// text names none; an IPv6 address stands in brackets. The error is an *Error.
-func ParseAddress(text string) (string, error) {
-	const want = `write it as HOST:PORT, like "web-1:3000" or "[::1]:3000"`
-	if text == "" {
-		return "", invalid("--target", "target is empty: %s", want)
-	}
-	if strings.Contains(text, "://") {
-		return "", invalid("--target", "target %q has a scheme: %s", text, want)
-	}
-	host, port, ok := splitAddress(text)
-	if !ok || !isTargetHost(host) {
-		return "", invalid("--target", "target %q is not an address: %s", text, want)
-	}
-	if port == "" {
-		port = strconv.Itoa(DefaultTargetPort)
-	}
-	number, err := strconv.ParseUint(port, 10, 16)
-	if err != nil || number == 0 || !isDigits(port) {
-		return "", invalid("--target", "target %q has port %q: use a port from 1 to 65535", text, port)
-	}
-	return host + ":" + strconv.FormatUint(number, 10), nil
-}
-
 // splitAddress keeps the brackets of an IPv6 address on host; port is empty
 // when there is none.
 func splitAddress(text string) (host, port string, ok bool) {

@@ -11,6 +11,10 @@ const (
 type DeployRequest struct {
 	Spec    Spec     `json:"spec"`
 	Targets []Target `json:"targets"`
+	// Readers are further targets that take only requests that read (GET and
+	// HEAD). While one of them is available the others take no such request, but
+	// for those of a client that has just written; see Spec.WriterAffinity.
+	Readers []Target `json:"readers,omitempty"`
 	// DeployTimeout is how long all targets may take to become healthy.
 	// Default 30s.
 	DeployTimeout Duration `json:"deploy_timeout,omitempty"`
@@ -20,6 +24,10 @@ type DeployRequest struct {
 	// Supersede cancels a deploy of the same service that is still waiting,
 	// instead of queueing behind it.
 	Supersede bool `json:"supersede,omitempty"`
+	// Force does not wait for the targets: they replace the old ones at once, and
+	// take requests as soon as a probe finds them healthy. Until then there may be
+	// nobody who does.
+	Force bool `json:"force,omitempty"`
 }
 
 // AddRequest joins one more target to a service once it is healthy.
@@ -71,6 +79,8 @@ type Result struct {
 	Service string `json:"service"`
 	// Targets that serve now.
 	Targets []Target `json:"targets"`
+	// Readers that serve now.
+	Readers []Target `json:"readers,omitempty"`
 	// Drained says, for each target that was emptied, what became of its
 	// requests.
 	Drained []Drained `json:"drained,omitempty"`

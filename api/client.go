@@ -119,6 +119,30 @@ func (c *Client) Rollback(ctx context.Context, name string, req RollbackRequest,
 	return c.change(ctx, name, VerbRollback, req, progress)
 }
 
+// RolloutDeploy replaces the targets in the rollout slot of a service and returns
+// when the old ones are empty.
+func (c *Client) RolloutDeploy(ctx context.Context, name string, req RolloutDeployRequest, progress ProgressFunc) (*Result, error) {
+	return c.change(ctx, name, VerbRolloutDeploy, req, progress)
+}
+
+// RolloutSet says which requests the rollout targets take.
+func (c *Client) RolloutSet(ctx context.Context, name string, req RolloutSetRequest) (*Result, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	var result Result
+	if err := c.post(ctx, VerbPath(name, VerbRolloutSet), req, &result); err != nil {
+		return nil, err
+	}
+	return &result, nil
+}
+
+// RolloutStop sends every request to the active targets again, then drains and
+// forgets those of the rollout.
+func (c *Client) RolloutStop(ctx context.Context, name string, req RolloutStopRequest, progress ProgressFunc) (*Result, error) {
+	return c.change(ctx, name, VerbRolloutStop, req, progress)
+}
+
 // Reload applies the config file again.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.post(ctx, PathReload, Done{}, &Done{})

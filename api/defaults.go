@@ -17,7 +17,10 @@ const (
 	DefaultTargetTimeout    = Duration(30e9)
 	DefaultBufferMemory     = 1 << 20
 	DefaultTargetPort       = 80
+	DefaultTargetTLSPort    = 443
 	DefaultWeight           = 1
+	// DefaultWriterAffinityTimeout is kamal-proxy's.
+	DefaultWriterAffinityTimeout = Duration(1e9)
 )
 
 // WithDefaults returns s with every zero field set to its documented default
@@ -31,7 +34,10 @@ func (s Spec) WithDefaults() Spec {
 	if len(s.PathPrefixes) == 0 {
 		s.PathPrefixes = []string{"/"}
 	}
+	s.CanonicalHost = normalHost(s.CanonicalHost)
+	s.TLS = s.TLS.withDefaults()
 	s.HealthCheck = s.HealthCheck.WithDefaults()
+	s.TargetTLS = clonePointer(s.TargetTLS)
 	if s.Policy == "" {
 		s.Policy = PolicyRoundRobin
 	}
@@ -41,6 +47,18 @@ func (s Spec) WithDefaults() Spec {
 	if s.BufferMemory == 0 {
 		s.BufferMemory = DefaultBufferMemory
 	}
+	if s.WriterAffinityTimeout == 0 {
+		s.WriterAffinityTimeout = DefaultWriterAffinityTimeout
+	}
+	if s.ForwardHeaders != nil {
+		s.ForwardHeaders = new(*s.ForwardHeaders)
+	}
+	if s.KamalTLS != nil {
+		s.KamalTLS = new(*s.KamalTLS)
+	}
+	s.LogRequestHeaders = mapEach(s.LogRequestHeaders, same)
+	s.LogResponseHeaders = mapEach(s.LogResponseHeaders, same)
+	s.ExcludeMetricsPaths = mapEach(s.ExcludeMetricsPaths, same)
 	return s
 }
 
@@ -52,6 +70,7 @@ func (h HealthCheck) WithDefaults() HealthCheck {
 		h.Paths = []string{DefaultHealthPath}
 	}
 	h.Headers = maps.Clone(h.Headers)
+	h.GRPC = clonePointer(h.GRPC)
 	if h.Interval == 0 {
 		h.Interval = DefaultHealthInterval
 	}
@@ -70,9 +89,9 @@ func (h HealthCheck) WithDefaults() HealthCheck {
 	return h
 }
 
-// WithDefaults returns t with weight 1 when it has none, and port 80 when its
-// address names none. An address that is not valid is left as it is; Validate
-// says why.
+// WithDefaults returns t with weight 1 when it has none, and its address in the one
+// form in which addresses are compared. One that is not valid is left as it is;
+// Validate says why.
 func (t Target) WithDefaults() Target {
 	if address, err := ParseAddress(t.Address); err == nil {
 		t.Address = address
@@ -87,6 +106,7 @@ func (t Target) WithDefaults() Target {
 func (r DeployRequest) WithDefaults() DeployRequest {
 	r.Spec = r.Spec.WithDefaults()
 	r.Targets = mapEach(r.Targets, Target.WithDefaults)
+	r.Readers = mapEach(r.Readers, Target.WithDefaults)
 	r.DeployTimeout = orDefault(r.DeployTimeout, DefaultDeployTimeout)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
 	return r
@@ -99,14 +119,14 @@ func (r AddRequest) WithDefaults() AddRequest {
 	return r
 }
 
-// WithDefaults returns r with its timeout and the port of its target completed.
+// WithDefaults returns r with its timeout and the address of its target in its one form.
 func (r RemoveRequest) WithDefaults() RemoveRequest {
 	r.Target = defaultAddress(r.Target)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
 	return r
 }
 
-// WithDefaults returns r with its timeout and the port of its target completed.
+// WithDefaults returns r with its timeout and the address of its target in its one form.
 func (r DrainRequest) WithDefaults() DrainRequest {
 	r.Target = defaultAddress(r.Target)
 	r.DrainTimeout = orDefault(r.DrainTimeout, DefaultDrainTimeout)
@@ -162,6 +182,17 @@ func normalPrefix(prefix string) string {
 	}
 	return strings.TrimSuffix(prefix, "/")
 }
+
+// clonePointer returns a pointer to a copy of what p points to, nil for nil.
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+func same(text string) string { return text }
 
 // mapEach returns a new slice, nil for an empty one, so that an absent list and
 // an empty one compare equal.

@@ -20,6 +20,7 @@ const (
 	CodeTimeout    Code = "timeout"     // the request did not arrive in time
 	CodeNoConfig   Code = "no_config"   // proxyd runs without a config file
 	CodeNoPrevious Code = "no_previous" // there is nothing to roll back to
+	CodeNoRollout  Code = "no_rollout"  // no target is in the rollout slot
 )
 
 // Error is what a call failed with: a code, one sentence, and the flag to

@@ -14,7 +14,7 @@ const (
 	PathOpenAPI  = "/v1/openapi.json"
 )
 
-// Verb is a call that changes one service: the last element of its path.
+// Verb is a call that changes one service: the end of its path.
 type Verb string
 
 // The verbs.
@@ -27,6 +27,10 @@ const (
 	VerbStop     Verb = "stop"
 	VerbResume   Verb = "resume"
 	VerbRollback Verb = "rollback"
+
+	VerbRolloutDeploy Verb = "rollout/deploy"
+	VerbRolloutSet    Verb = "rollout/set"
+	VerbRolloutStop   Verb = "rollout/stop"
 )
 
 // ServicePath is where one service is read. The name is escaped, so that a

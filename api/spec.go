@@ -15,7 +15,17 @@ type Spec struct {
 	// prefix is stripped.
 	KeepPathPrefix bool `json:"keep_path_prefix,omitempty"`
 
+	// TLS is how clients reach the service over TLS. Nil is not at all by itself.
+	TLS *TLS `json:"tls,omitempty"`
+	// CanonicalHost is the host that clients of all others of the service are
+	// redirected to. Empty redirects none.
+	CanonicalHost string `json:"canonical_host,omitempty"`
+
 	HealthCheck HealthCheck `json:"health_check"`
+
+	// TargetTLS is for targets that are spoken to over TLS, https:// and h2://.
+	// Nil trusts the authorities of the system and shows no certificate.
+	TargetTLS *TargetTLS `json:"target_tls,omitempty"`
 
 	// Policy chooses a target for a request. Default PolicyRoundRobin.
 	Policy Policy `json:"policy,omitempty"`
@@ -54,15 +64,52 @@ type Spec struct {
 	// the first attempt, even without BufferRequests, so that another attempt can
 	// be made with it. Zero is off.
 	ReplayBody int64 `json:"replay_body,omitempty"`
+
+	// WriterAffinityTimeout is how long after a request that writes the same
+	// client's reads go to targets that write, so that it sees what it wrote. It
+	// means something only with readers. Default 1s; negative is off.
+	WriterAffinityTimeout Duration `json:"writer_affinity_timeout,omitempty"`
+	// ReadTargetWebSockets lets readers take WebSockets.
+	ReadTargetWebSockets bool `json:"read_target_websockets,omitempty"`
+
+	// ForwardHeaders says from whom a target gets X-Forwarded-* as they came. Nil:
+	// from trusted proxies. True: from everybody, as long as no trusted proxies
+	// are configured; then from those. False: from nobody.
+	ForwardHeaders *bool `json:"forward_headers,omitempty"`
+	// ClientIPHeader is the request header in which a proxy in front of us says
+	// the client's address. Empty is none. Where trusted proxies are configured,
+	// only they are believed.
+	ClientIPHeader string `json:"client_ip_header,omitempty"`
+	// ScopeCookiePaths puts the path prefix before the paths of the cookies that
+	// targets set, where the prefix is stripped.
+	ScopeCookiePaths bool `json:"scope_cookie_paths,omitempty"`
+	// LogRequestHeaders and LogResponseHeaders are headers that the access log
+	// shows besides its own fields.
+	LogRequestHeaders  []string `json:"log_request_headers,omitempty"`
+	LogResponseHeaders []string `json:"log_response_headers,omitempty"`
+	// ExcludeMetricsPaths are paths, as targets see them, whose requests are not
+	// counted in metrics.
+	ExcludeMetricsPaths []string `json:"exclude_metrics_paths,omitempty"`
+	// PublishHealthCheck answers /.kamal-proxy/NAME/health on every host with 200
+	// while the service has a target that takes requests, else with 503.
+	PublishHealthCheck bool `json:"publish_health_check,omitempty"`
+
+	// KamalTLS is what a deploy under kamal-proxy's name says of TLS. Nil is nothing.
+	KamalTLS *KamalTLS `json:"kamal_tls,omitempty"`
 }
 
 // HealthCheck is how the targets of a service are probed.
 type HealthCheck struct {
 	// Paths that must all answer well. Default ["/up"].
 	Paths []string `json:"paths,omitempty"`
+	// GRPC is the service that the gRPC health protocol is asked about, in place of
+	// Paths; "" is the target as a whole. Only for h2c:// and h2:// targets. Nil asks
+	// the Paths.
+	GRPC *string `json:"grpc,omitempty"`
 	// Port to probe; zero is the target's own.
 	Port int `json:"port,omitempty"`
-	// Host is sent as the Host header; empty is the target's address.
+	// Host is sent as the Host header; empty is the target's host and port, and
+	// "localhost" for unix sockets.
 	Host string `json:"host,omitempty"`
 	// Headers are added to every probe.
 	Headers map[string]string `json:"headers,omitempty"`
@@ -95,7 +142,8 @@ const (
 
 // Target is one instance of a service.
 type Target struct {
-	// Address as host:port. The name is resolved on every dial.
+	// Address of the target as ParseAddress has it: host:port, perhaps behind a
+	// scheme, or unix:/path. The name is resolved on every dial.
 	Address string `json:"address"`
 	// Weight of the target's share. Default 1.
 	Weight int `json:"weight,omitempty"`

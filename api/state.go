@@ -8,6 +8,9 @@ type ServiceState struct {
 	Name    string   `json:"name"`
 	Spec    Spec     `json:"spec"`
 	Targets []Target `json:"targets"`
+	Readers []Target `json:"readers,omitempty"`
+	// Rollout is nil when no target is in the rollout slot.
+	Rollout *RolloutState `json:"rollout,omitempty"`
 	// Previous is the set that rollback would deploy, nil when there is none.
 	Previous *PreviousState `json:"previous,omitempty"`
 	Gate     GateState      `json:"gate"`
@@ -17,6 +20,7 @@ type ServiceState struct {
 type PreviousState struct {
 	Spec    Spec     `json:"spec"`
 	Targets []Target `json:"targets"`
+	Readers []Target `json:"readers,omitempty"`
 }
 
 // GateState is whether a service lets requests through.

@@ -9,8 +9,14 @@ type ServiceInfo struct {
 	Gate    string       `json:"gate"` // "running", "paused" or "stopped"
 	Message string       `json:"message,omitempty"`
 	Targets []TargetInfo `json:"targets"`
+	// Readers take only requests that read.
+	Readers []TargetInfo `json:"readers,omitempty"`
+	// Rollout is nil when no target is in the rollout slot.
+	Rollout *RolloutInfo `json:"rollout,omitempty"`
 	// Previous are the targets that rollback would deploy.
 	Previous []Target `json:"previous,omitempty"`
+	// Certificates that the service has of its own.
+	Certificates []CertificateInfo `json:"certificates,omitempty"`
 	// Owner is "file" when the config file fixes the targets, else "socket".
 	Owner string `json:"owner"`
 	// Problem is what proxyd could not do for this service, for example apply
@@ -46,6 +52,8 @@ type Status struct {
 	State     StateStatus       `json:"state"`
 	Counters  map[string]uint64 `json:"counters"`
 	Services  []ServiceInfo     `json:"services"`
+	// Automatic are the names whose certificates proxyd gets by itself.
+	Automatic []AutomaticCertificate `json:"automatic_certificates,omitempty"`
 }
 
 // ConfigStatus says which config file is live.
@@ -60,7 +68,8 @@ type ConfigStatus struct {
 // StateStatus says where the state came from at start.
 type StateStatus struct {
 	Path string `json:"path"`
-	// Source is "none", "file", "backup" or "partial".
+	// Source is "none", "file", "backup", "partial", or "kamal-proxy" when its state
+	// was taken over.
 	Source string `json:"source"`
 	// Problem is what was wrong with the state file at start, or with the last
 	// write. Empty when all is well.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,6 +54,9 @@ func (s Spec) Validate() error {
 	if err := validateRoutes(s); err != nil {
 		return err
 	}
+	if err := s.validateTLS(); err != nil {
+		return err
+	}
 	if err := s.HealthCheck.Validate(); err != nil {
 		return err
 	}
@@ -77,7 +81,13 @@ func (s Spec) Validate() error {
 		return invalid("--error-pages",
 			"folder of error pages %q is not an absolute path: set --error-pages to one as proxyd sees it", s.ErrorPages)
 	}
-	return s.validateBuffering()
+	if err := s.TargetTLS.validate(); err != nil {
+		return err
+	}
+	if err := s.validateBuffering(); err != nil {
+		return err
+	}
+	return s.validateHeaders()
 }
 
 func (s Spec) validateBuffering() error {
@@ -142,6 +152,10 @@ func (h HealthCheck) Validate() error {
 		return invalid("--health-check-host",
 			"health check host %q is not a host: set --health-check-host to something like app.example.com", h.Host)
 	}
+	if h.GRPC != nil && !isServiceName(*h.GRPC) {
+		return invalid("--health-check-grpc",
+			"health check grpc %q is not a service: set --health-check-grpc to something like shop.v1.Cart", *h.GRPC)
+	}
 	if _, _, err := ParseStatus(h.Status); h.Status != "" && err != nil {
 		return err
 	}
@@ -189,7 +203,7 @@ func validateHeaders(headers map[string]string) error {
 }
 
 // ValidateTargets reports what is wrong with the targets of a service, as an
-// *Error, or nil: none at all, an address that is not HOST:PORT, one given
+// *Error, or nil: none at all, an address that is none, one given
 // twice, or a weight that is out of range.
 func ValidateTargets(targets []Target) error {
 	if len(targets) == 0 {
@@ -212,6 +226,19 @@ func ValidateTargets(targets []Target) error {
 	return nil
 }
 
+// ValidateReaders reports what is wrong with the targets of a service that only
+// read, as an *Error, or nil. There need not be any.
+func ValidateReaders(readers []Target) error {
+	if len(readers) == 0 {
+		return nil
+	}
+	err := ValidateTargets(readers)
+	if e, ok := errors.AsType[*Error](err); ok && e.Flag == "--target" {
+		return &Error{Code: e.Code, Message: strings.ReplaceAll(e.Message, "--target", "--read-target"), Flag: "--read-target"}
+	}
+	return err
+}
+
 // Validate reports what is wrong with t, as an *Error, or nil.
 func (t Target) Validate() error {
 	if _, err := ParseAddress(t.Address); err != nil {
@@ -229,6 +256,12 @@ func (r DeployRequest) Validate() error {
 		return err
 	}
 	if err := ValidateTargets(r.Targets); err != nil {
+		return err
+	}
+	if err := ValidateReaders(r.Readers); err != nil {
+		return err
+	}
+	if err := r.Spec.Fits(slices.Concat(r.Targets, r.Readers)...); err != nil {
 		return err
 	}
 	return validateTimeouts(r.DeployTimeout, r.DrainTimeout, 0)

@@ -27,7 +27,24 @@ func TestParseAddress(t *testing.T) {
 		{"web:65536", ""},
 		{"web:+80", ""},
 		{"web:http", ""},
-		{"http://web:80", ""},
+		{"http://web:80", "web:80"},
+		{"http://web", "web:80"},
+		{"https://web", "https://web:443"},
+		{"https://[::1]:8443", "https://[::1]:8443"},
+		{"h2c://web", "h2c://web:80"},
+		{"h2://web:0443", "h2://web:443"},
+		{"unix:/run/web.sock", "unix:/run/web.sock"},
+		{"unix:run/web.sock", ""},
+		{"unix:/", ""},
+		{"unix:/run/../web.sock", ""},
+		{"unix:/run/web,2.sock", ""},
+		{"unix:/run/web 2.sock", ""},
+		{"unix:/" + strings.Repeat("x", maxSocketPath), ""},
+		{"unix:///run/web.sock", ""},
+		{"grpc://web:80", ""},
+		{"HTTPS://web:80", ""},
+		{"https://web/path", ""},
+		{"https://", ""},
 		{"web/path:80", ""},
 		{"a b:80", ""},
 		{"a..b:80", ""},
@@ -38,6 +55,54 @@ func TestParseAddress(t *testing.T) {
 		}
 		if err != nil {
 			wantInvalid(t, test.in, err, "--target")
+		}
+	}
+}
+
+func TestSpec_Validate_targetTLS(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		tls  TargetTLS
+		flag string // "" for no problem
+	}{
+		{"relative CA", TargetTLS{CA: "ca.pem"}, "--target-tls-ca"},
+		{"client certificate without key", TargetTLS{Certificate: "/c.pem"}, "--target-tls-key"},
+		{"client certificate", TargetTLS{Certificate: "/c.pem", Key: "/k.pem"}, ""},
+		{"name", TargetTLS{Name: "a b"}, "--target-tls-name"},
+		{"CA that is not used", TargetTLS{CA: "/ca.pem", InsecureSkipVerify: true}, "--target-tls-insecure-skip-verify"},
+	} {
+		err := Spec{TargetTLS: &test.tls}.Validate()
+		if (err == nil) != (test.flag == "") {
+			t.Errorf("%s: got %v, want the flag %q", test.name, err, test.flag)
+		}
+		if err != nil {
+			wantInvalid(t, test.name, err, test.flag)
+		}
+	}
+}
+
+func TestSpec_Fits(t *testing.T) {
+	whole := ""
+	for _, test := range []struct {
+		name    string
+		check   HealthCheck
+		address string
+		flag    string // "" for no problem
+	}{
+		{"paths", HealthCheck{}, "web:80", ""},
+		{"grpc over h2c", HealthCheck{GRPC: &whole}, "h2c://web", ""},
+		{"grpc over h2", HealthCheck{GRPC: &whole}, "h2://web", ""},
+		{"grpc over http", HealthCheck{GRPC: &whole}, "web:80", "--health-check-grpc"},
+		{"grpc over https", HealthCheck{GRPC: &whole}, "https://web", "--health-check-grpc"},
+		{"port of a unix socket", HealthCheck{Port: 9}, "unix:/run/web", "--health-check-port"},
+		{"port of https", HealthCheck{Port: 9}, "https://web", ""},
+	} {
+		err := Spec{HealthCheck: test.check}.Fits(Target{Address: test.address})
+		if (err == nil) != (test.flag == "") {
+			t.Errorf("%s: got %v, want the flag %q", test.name, err, test.flag)
+		}
+		if err != nil {
+			wantInvalid(t, test.name, err, test.flag)
 		}
 	}
 }
@@ -107,6 +172,7 @@ func TestSpec_Validate(t *testing.T) {
 		{"buffer memory", Spec{BufferMemory: -1}, "--buffer-memory"},
 		{"response body", Spec{MaxResponseBody: -1}, "--max-response-body"},
 		{"replay", Spec{ReplayBody: -1}, "--replay-body"},
+		{"check grpc", Spec{HealthCheck: HealthCheck{GRPC: new("a b")}}, "--health-check-grpc"},
 		{"check path", Spec{HealthCheck: HealthCheck{Paths: []string{"up"}}}, "--health-check-path"},
 		{"check path with space", Spec{HealthCheck: HealthCheck{Paths: []string{"/u p"}}}, "--health-check-path"},
 		{"check query", Spec{HealthCheck: HealthCheck{Paths: []string{"/up?deep=1"}}}, "ok"},
@@ -120,16 +186,17 @@ func TestSpec_Validate(t *testing.T) {
 		{"threshold", Spec{HealthCheck: HealthCheck{HealthyThreshold: -1}}, "--healthy-threshold"},
 		{"attempts", Spec{HealthCheck: HealthCheck{MaxAttempts: 1001}}, "--max-attempts"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			err := test.spec.Validate()
-			if test.flag == "ok" {
-				if err != nil {
-					t.Errorf("got %v, want nil", err)
-				}
-				return
-			}
-			wantInvalid(t, test.name, err, test.flag)
-		})
+		t.Run(test.name, func(t *testing.T) { wantJudged(t, test.spec.Validate(), test.flag) })
+	}
+}
+
+// wantJudged wants an error that names flag, or none where that is "ok".
+func wantJudged(t *testing.T, err error, flag string) {
+	t.Helper()
+	if flag != "ok" {
+		wantInvalid(t, t.Name(), err, flag)
+	} else if err != nil {
+		t.Errorf("got %v, want nil", err)
 	}
 }
 
@@ -215,7 +282,7 @@ func TestDeployRequest_WithDefaults(t *testing.T) {
 	want := DeployRequest{
 		Spec: Spec{
 			Hosts: []string{"a.example.com"}, PathPrefixes: []string{"/api"}, TargetTimeout: -1,
-			Policy: PolicyRoundRobin, BufferMemory: 1 << 20,
+			Policy: PolicyRoundRobin, BufferMemory: 1 << 20, WriterAffinityTimeout: Duration(1e9),
 			HealthCheck: HealthCheck{
 				Paths: []string{"/up"}, Interval: Duration(1e9), Timeout: Duration(5e9),
 				HealthyThreshold: 1, MaxAttempts: 3, Status: "200-299",

@@ -1,18 +1,28 @@
 // Command bench measures Upfront beside the proxies that people would pick
 // instead, on one machine, in one run.
 //
-// The proxy under test is pinned to one core; the load and the target share the
-// other. Rounds are interleaved, so that drift of the machine hits all alike, and
-// what is compared is the CPU time that the kernel charged to the proxy's
-// processes, divided by the requests that were answered: a figure that neither
-// the load's nor the target's cost enters.
+//	make bench                                   # everything, with the peers found; about 40 minutes
+//	go run ./bench --scenario get,20k --rounds 9
+//	go run ./bench --log both --runs 2           # access log off for all, then on for all; all of it twice
+//	go run ./bench --peer traefik=/opt/traefik --peer caddy=
+//	go run ./bench --scenario hostile,websocket  # suites that judge, and measure nothing
 //
-//	go run ./bench                          # get, idle, switch and stream, with the peers found
-//	go run ./bench --scenario get --rounds 9
-//	go run ./bench --scenario websocket     # which cases of the WebSocket suite each proxy passes
-//	go run ./bench --scenario hostile       # targets that send what they must not: a table of who copes
-//	go run ./bench --peer nginx=/opt/nginx/sbin/nginx
+// It needs Linux, two cores and the programs in bin/ (make build), and listens and sends
+// on loopback only. Debian's nginx, haproxy and caddy are taken where they are
+// installed; --peer names others, or other programs of the same name.
 //
-// It needs the programs in bin/ (make build), listens and sends on loopback only,
-// and writes the table and every figure to bench/results.
+// # What makes the figures comparable
+//
+// Each proxy is pinned to one core, and load and target to others (with two cores they share
+// one). Rounds are interleaved, so that drift of the machine hits all alike, and each
+// begins with another proxy; a figure is the median of its rounds. CPU is what the
+// kernel charged to the whole tree of the proxy's processes, in nanoseconds, divided by
+// the requests that were answered. Latency comes from an open loop, and counts from when
+// a request was due (see package load). Load and target are one thread and one epoll
+// each, and a row named direct measures them without a proxy: the table says whether
+// they cost less than the cheapest one.
+//
+// It refuses to run beside a Docker daemon, whose NAT rules tax every packet, or when
+// somebody listens on a port that it needs, and marks figures whose rounds lie apart,
+// or that other processes or the hypervisor disturbed.
 package main

@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -17,7 +15,7 @@ import (
 
 // hostile holds every proxy against targets that send what they must not, and
 // writes a table of case and proxy. It measures no time and needs no quiet machine.
-func (r *run) hostile() error {
+func (b *bench) hostile() error {
 	target, err := hostilesuite.Listen("127.0.0.1:0")
 	if err != nil {
 		return err
@@ -30,50 +28,55 @@ func (r *run) hostile() error {
 	}
 	defer probed.Close()
 	cases := hostilesuite.Cases()
+	var names []string
 	found := make([][]string, len(cases)) // by case, by proxy
-	for _, p := range r.proxies {
-		cmd, listen, err := r.startPatient(p.name, p.path, target.Address(), probed.Address())
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+	for _, p := range b.peers {
+		cmd, listen, err := b.startPatient(p.Name, p.Path, target.Address(), probed.Address())
+		if errors.Is(err, errNoConfig) {
+			continue
 		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		names = append(names, p.Name+" "+p.Version())
 		for i, c := range cases {
 			wrong := hostilesuite.Run(context.Background(), c, target, listen)
 			found[i] = append(found[i], wrong)
 			if wrong != "" {
-				fmt.Printf("%-8s %s, %s: %s\n", p.name, c.Class, c.Name, wrong)
+				fmt.Fprintf(os.Stdout, "%-8s %s, %s: %s\n", p.Name, c.Class, c.Name, wrong)
 			}
 		}
 		stop(cmd)
 	}
-	return r.writeHostile(cases, found)
+	return b.writeHostile(cases, names, found)
 }
 
 // startPatient runs a proxy with the time-outs and the room for heads that the suite
 // asks for, bodies streamed, and connections to the target kept.
-func (r *run) startPatient(name, path, target, probed string) (*exec.Cmd, string, error) {
+func (b *bench) startPatient(name, path, target, probed string) (*exec.Cmd, string, error) {
 	listen := freeAddress()
 	seconds := int(hostilesuite.TargetTimeout / time.Second)
 	switch name {
 	case "upfront":
-		return r.startPatientUpfront(path, listen, target, probed)
+		return b.startPatientUpfront(path, listen, target, probed)
 	case "nginx":
-		conf := filepath.Join(r.dir, "hostile-nginx.conf")
-		text := fmt.Sprintf(hostileNginx, r.dir, target, listen, seconds)
+		conf := filepath.Join(b.dir, "hostile-nginx.conf")
+		text := fmt.Sprintf(hostileNginx, b.dir, target, listen, seconds)
 		cmd := exec.Command(path, "-c", conf, "-e", "/dev/null")
 		return cmd, listen, errors.Join(os.WriteFile(conf, []byte(text), 0o600), start(cmd, listen))
 	case "haproxy":
-		conf := filepath.Join(r.dir, "hostile-haproxy.cfg")
+		conf := filepath.Join(b.dir, "hostile-haproxy.cfg")
 		text := fmt.Sprintf(hostileHAProxy, listen, target, seconds)
 		cmd := exec.Command(path, "-db", "-f", conf)
 		return cmd, listen, errors.Join(os.WriteFile(conf, []byte(text), 0o600), start(cmd, listen))
 	}
-	return nil, "", fmt.Errorf("no config for hostile targets")
+	return nil, "", errNoConfig
 }
 
-func (r *run) startPatientUpfront(proxyd, listen, target, probed string) (*exec.Cmd, string, error) {
+func (b *bench) startPatientUpfront(proxyd, listen, target, probed string) (*exec.Cmd, string, error) {
 	timeout := hostilesuite.TargetTimeout.String()
-	socket := filepath.Join(r.dir, "hostile.sock")
-	conf := filepath.Join(r.dir, "hostile.yml")
+	socket := filepath.Join(b.dir, "hostile.sock")
+	conf := filepath.Join(b.dir, "hostile.yml")
 	if err := os.WriteFile(conf, []byte("limits:\n  body_timeout: "+timeout+"\n"), 0o600); err != nil {
 		return nil, "", err
 	}
@@ -130,16 +133,28 @@ backend b
   server s %[2]s
 `
 
+// errNoConfig says that a proxy is not one that a suite knows how to set up.
+var errNoConfig = errors.New("no config for this suite")
+
 // writeHostile writes the table.
-func (r *run) writeHostile(cases []hostilesuite.Case, found [][]string) error {
+func (b *bench) writeHostile(cases []hostilesuite.Case, names []string, found [][]string) error {
+	if err := os.MkdirAll(b.results, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(b.results, time.Now().UTC().Format("2006-01-02-150405")+"-hostile.md")
+	fmt.Fprintf(os.Stdout, "\n%s\n", file)
+	return os.WriteFile(file, []byte(hostileTable(cases, names, found)), 0o644)
+}
+
+func hostileTable(cases []hostilesuite.Case, names []string, found [][]string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d targets that send what they must not; what is not *pass* is what the client saw.\n\n", len(cases))
 	b.WriteString("| class | the target sends | decides |")
-	passed := make([]int, len(r.proxies))
-	for _, p := range r.proxies {
-		fmt.Fprintf(&b, " %s |", versionOf(p))
+	passed := make([]int, len(names))
+	for _, name := range names {
+		fmt.Fprintf(&b, " %s |", name)
 	}
-	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(r.proxies)) + "\n")
+	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(names)) + "\n")
 	for i, c := range cases {
 		fmt.Fprintf(&b, "| %s | %s | %s |", c.Class, cell(c.Name), c.RFC)
 		for n, wrong := range found[i] {
@@ -156,22 +171,14 @@ func (r *run) writeHostile(cases []hostilesuite.Case, found [][]string) error {
 		fmt.Fprintf(&b, " **%d of %d** |", n, len(cases))
 	}
 	b.WriteString("\n")
-	dir := flag.Lookup("results").Value.String()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	file := filepath.Join(dir, time.Now().UTC().Format("2006-01-02-150405")+"-hostile.md")
-	fmt.Printf("\n%s\n", file)
-	return os.WriteFile(file, []byte(b.String()), 0o644)
+	return b.String()
 }
 
-var version = regexp.MustCompile(`[0-9]+\.[0-9]+[^ \n]*`)
-
-// versionOf is the proxy with the version that it prints; ours is that of the commit.
-func versionOf(p proxy) string {
-	if p.name == "upfront" {
-		return p.name
+// cell is text for a cell of a table.
+func cell(text string) string {
+	text = strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
+	if runes := []rune(text); len(runes) > 120 {
+		text = string(runes[:120]) + "…"
 	}
-	out, _ := exec.Command(p.path, "-v").CombinedOutput()
-	return strings.TrimSpace(p.name + " " + version.FindString(string(out)))
+	return text
 }

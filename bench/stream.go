@@ -7,11 +7,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
+
+	"upfront/bench/peer"
+	"upfront/bench/report"
 )
 
 // streamPieces is how many pieces an answer of the stream scenario has, one every
@@ -34,23 +35,28 @@ const pieceSize = 32
 
 // stream measures how much later than directly the pieces of a streamed answer
 // arrive: the first, which stands for the time to first byte, and all of them.
-func (r *run) stream() error {
-	target, address, err := startStreamTarget()
+func (b *bench) stream() error {
+	app, err := b.startSelf("streams", b.address(1), b.address(1))
 	if err != nil {
 		return err
 	}
-	defer stop(target)
-	for range r.rounds {
-		for _, f := range framings {
-			direct, err := readStream(address, f.name)
+	defer app.stop()
+	for _, f := range framings {
+		name := "stream, " + f.name
+		err := b.interleave(name, b.rounds, b.subjects(false), func(s subject) error {
+			direct, err := readStream(b.address(1), f.name, b.sizes.answers)
 			if err != nil {
-				return fmt.Errorf("%s, directly: %w", f.name, err)
+				return fmt.Errorf("directly: %w", err)
 			}
-			for _, p := range r.proxies {
-				if err := r.streamRound(p, address, f.name, direct); err != nil {
-					return fmt.Errorf("%s, %s: %w", f.name, p.name, err)
-				}
+			st, err := b.start(s, app, peer.Options{Streams: true})
+			if err != nil {
+				return err
 			}
+			defer st.stop()
+			return st.stream(name, s.name, f.name, direct)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -62,25 +68,20 @@ type delays struct {
 	all   []float64 // ms from the target's write of a piece to its arrival
 }
 
-func (r *run) streamRound(p proxy, target, framing string, direct delays) error {
-	cmd, listen, err := p.start(target)
+func (st *stage) stream(scenario, name, framing string, direct delays) error {
+	got, err := readStream(st.address, framing, st.bench.sizes.answers)
 	if err != nil {
 		return err
 	}
-	defer stop(cmd)
-	got, err := readStream(listen, framing)
-	if err != nil {
-		return err
-	}
-	r.add(framing+", first byte later, p50", p.name, "ms", median(got.first)-median(direct.first))
-	r.add(framing+", first byte later, p99", p.name, "ms", percentile(got.first, 99)-percentile(direct.first, 99))
-	r.add(framing+", piece on its way, p99", p.name, "ms", percentile(got.all, 99))
+	b := st.bench
+	b.add(scenario, "first byte later, p50", "ms", name, report.Median(got.first)-report.Median(direct.first), "")
+	b.add(scenario, "first byte later, p99", "ms", name, percentile(got.first, 99)-percentile(direct.first, 99), "")
+	b.add(scenario, "piece on its way, p99", "ms", name, percentile(got.all, 99), "")
 	return nil
 }
 
 // readStream asks for one stream after the other and verifies their framing.
-func readStream(address, framing string) (d delays, err error) {
-	const answers = 25
+func readStream(address, framing string, answers int) (d delays, err error) {
 	for i := range answers + 1 {
 		first, all, err := readOneStream(address, strings.ReplaceAll(framing, " ", "-"))
 		if err != nil {
@@ -133,8 +134,8 @@ func readOneStream(address, framing string) (first float64, all []float64, err e
 }
 
 // serveStreams is the process behind every proxy in this scenario.
-func serveStreams(args []string) error {
-	ln, err := net.Listen("tcp", args[0])
+func serveStreams(address string) error {
+	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -187,18 +188,4 @@ func writeStream(w io.Writer, framing string) bool {
 	}
 	_, err := io.WriteString(w, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") // a probe
 	return err == nil
-}
-
-// startStreamTarget runs serveStreams in a process of its own beside the load.
-func startStreamTarget() (*exec.Cmd, string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, "", err
-	}
-	listen := freeAddress()
-	cmd := pinned(loadCore, self, "streams", listen)
-	if err := start(cmd, listen); err != nil {
-		return nil, "", fmt.Errorf("start target: %w", err)
-	}
-	return cmd, listen, nil
 }

@@ -1,18 +1,20 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"upfront/bench/load"
+	"upfront/bench/peer"
+	"upfront/bench/report"
 )
 
 const switchDeploys = 20
@@ -21,25 +23,25 @@ const switchDeploys = 20
 // first request that the proxy sends it, under a light load, and what the same
 // boots would cost a proxy that probes once a second from the start of the
 // deploy, as kamal-proxy does.
-func (r *run) switchTime() error {
-	upfront := r.proxies[0]
+func (b *bench) switchTime() error {
 	first, err := newApp("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	defer func() { first.close() }()
-	cmd, listen, err := upfront.start(first.address)
+	cores, _, _ := b.core()
+	proxy, err := b.peers[0].Start(cores, b.ask(peer.Options{Swap: true, Target: first.address}))
 	if err != nil {
 		return err
 	}
-	defer stop(cmd)
-	load := make(chan error, 1)
+	defer proxy.Stop()
+	loaded := make(chan error, 1)
 	var ended atomic.Bool
-	go func() { load <- pacedLoad(listen, &ended) }()
+	go func() { loaded <- pacedLoad(b.address(0), &ended) }()
 	var ours, kamal []float64
-	for range switchDeploys {
+	for range min(switchDeploys, 3*b.rounds) {
 		boot := 200*time.Millisecond + rand.N(2800*time.Millisecond)
-		next, took, err := r.deployBooting(cmd, boot)
+		next, took, err := deployBooting(proxy, boot)
 		if err != nil {
 			return err
 		}
@@ -49,13 +51,17 @@ func (r *run) switchTime() error {
 		first = next
 	}
 	ended.Store(true)
-	if err := <-load; err != nil {
+	if err := <-loaded; err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
-	r.add("ready to first request, p50", "upfront", "ms", median(ours))
-	r.add("ready to first request, p95", "upfront", "ms", percentile(ours, 95))
-	r.add("ready to first request, p50", "1 s probes", "ms", median(kamal))
-	r.add("ready to first request, p95", "1 s probes", "ms", percentile(kamal, 95))
+	const name = "app ready to first request"
+	for _, one := range []struct {
+		metric string
+		p      int
+	}{{"p50", 50}, {"p95", 95}} {
+		b.add(name, one.metric, "ms", report.Ours, percentile(ours, one.p), "")
+		b.add(name, one.metric, "ms", "1 s probes", percentile(kamal, one.p), "")
+	}
 	return nil
 }
 
@@ -66,7 +72,7 @@ func percentile(values []float64, p int) float64 {
 
 // deployBooting deploys an app that listens only after boot, and returns the time
 // from its first good answer on /up to its first request.
-func (r *run) deployBooting(proxyd *exec.Cmd, boot time.Duration) (*app, time.Duration, error) {
+func deployBooting(proxy *peer.Proxy, boot time.Duration) (*app, time.Duration, error) {
 	address := freeAddress()
 	started := make(chan *app, 1)
 	failed := make(chan error, 1)
@@ -75,10 +81,10 @@ func (r *run) deployBooting(proxyd *exec.Cmd, boot time.Duration) (*app, time.Du
 		failed <- err
 		started <- a
 	})
-	proxyctl := filepath.Join(filepath.Dir(proxyd.Args[3]), "proxyctl")
-	out, err := exec.Command(proxyctl, "--socket", socketOf(proxyd), "deploy", "bench", "--target", address).CombinedOutput()
-	if err != nil {
-		return nil, 0, errors.New(strings.TrimSpace(string(out)))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := proxy.Swap(ctx, address); err != nil {
+		return nil, 0, err
 	}
 	if err := <-failed; err != nil {
 		return nil, 0, err
@@ -91,10 +97,6 @@ func (r *run) deployBooting(proxyd *exec.Cmd, boot time.Duration) (*app, time.Du
 		time.Sleep(2 * time.Millisecond)
 	}
 	return nil, 0, errors.New("no request reached the new target within 1s")
-}
-
-func socketOf(proxyd *exec.Cmd) string {
-	return proxyd.Args[slices.Index(proxyd.Args, "--socket")+1]
 }
 
 // app is a target that remembers when it was first asked.
@@ -126,12 +128,28 @@ func newApp(address string) (*app, error) {
 
 func (a *app) close() { _ = a.server.Shutdown() }
 
-// pacedLoad sends a request every 2 ms until ended.
-func pacedLoad(addr string, ended *atomic.Bool) error {
+// pacedLoad sends 500 requests a second until ended.
+func pacedLoad(address string, ended *atomic.Bool) error {
+	job := small(4)
+	job.Address, job.Rate = address, 500
+	l, err := load.Open(job)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	for !ended.Load() {
-		if _, err := oneConnection(addr, time.Now().Add(2*time.Millisecond)); err != nil {
+		if _, err := l.Run(50 * time.Millisecond); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func freeAddress() string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err) // no port is free
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"upfront/api"
 )
 
 // listenAddressProblem says what is wrong with an address to listen on, or "".
@@ -26,8 +28,11 @@ func listenAddressProblem(written string) string {
 
 // targetAddressProblem says what is wrong with the address of a target, or "".
 func targetAddressProblem(written string) string {
-	if strings.Contains(written, "://") {
-		return "has a scheme: write HOST:PORT alone"
+	if strings.Contains(written, "://") || strings.HasPrefix(written, "unix:") {
+		if _, err := api.ReadAddress(written); err != nil {
+			return "is not a target: write HOST:PORT alone, or with http://, https://, h2c:// or h2://, or unix:/PATH"
+		}
+		return ""
 	}
 	host, port, err := net.SplitHostPort(written)
 	if err != nil {

@@ -11,5 +11,5 @@
 //	}
 //
 // The package says what the file asks for and applies nothing; it never logs.
-// Only cmd/proxyd imports it.
+// Only internal/daemon imports it.
 package config

@@ -16,18 +16,23 @@ const MaxBytes = 1 << 20
 // File is what a settings file says. A zero field was not said: the default of
 // whoever uses it counts.
 type File struct {
-	Listeners      Listeners
-	Control        Control
+	Listeners Listeners
+	Control   Control
+	// Certificates for hosts whose services have none of their own.
+	Certificates   []Certificate
 	State          string // path of the state file
 	TrustedProxies []netip.Prefix
 	Upgrades       []string // protocols besides WebSocket
 	Limits         Limits
 	Headers        Headers
+	HTTP2          HTTP2
 	Log            Log
 	// DrainTimeout is how long requests in flight may take at shutdown.
 	DrainTimeout time.Duration
 	// ErrorPages are for requests that no service answers for.
 	ErrorPages Folder
+	// ACME is how certificates are got automatically.
+	ACME ACME
 	// Services in the order of the file.
 	Services []Service
 	// NamesServices says that the file has the key services with a value, be it
@@ -37,7 +42,8 @@ type File struct {
 
 // Listeners are the addresses where clients arrive.
 type Listeners struct {
-	HTTP []string // "host:port", host may be empty
+	HTTP  []Listener
+	HTTPS []Listener
 }
 
 // Control is the control socket.
@@ -59,6 +65,7 @@ type Limits struct {
 	HeadBytes      int
 	Fields         int
 	HeadTimeout    time.Duration
+	Handshake      time.Duration // of TLS, and a PROXY header
 	IdleTimeout    time.Duration
 	ConnectTimeout time.Duration
 	BodyTimeout    time.Duration
@@ -70,6 +77,11 @@ type Limits struct {
 // Headers is how header fields of clients are treated.
 type Headers struct {
 	Underscores string // "drop" or "keep": names with an underscore
+}
+
+// HTTP2 is how clients may speak HTTP/2.
+type HTTP2 struct {
+	Cleartext bool // without TLS, with prior knowledge
 }
 
 // Log says what is written where.
@@ -87,9 +99,13 @@ type Service struct {
 	Line, Column int
 	Spec         api.Spec
 	// Targets fixed by the file; nil when the control socket sets them.
-	Targets       []api.Target
+	Targets []api.Target
+	// Readers are fixed targets that only read; only with Targets.
+	Readers       []api.Target
 	DeployTimeout api.Duration
 	DrainTimeout  api.Duration
 	// ErrorPages is Spec.ErrorPages with its place.
 	ErrorPages Folder
+	// TLSLine and TLSColumn are the place of Spec.TLS.
+	TLSLine, TLSColumn int
 }

@@ -12,6 +12,7 @@ import (
 func (d *decoder) healthCheck(v value, check *api.HealthCheck) {
 	d.mapping(v,
 		key{"path", into(&check.Paths, d.healthPaths)},
+		key{"grpc", into(&check.GRPC, d.grpcService)},
 		key{"port", func(v value) { check.Port = int(d.integer(v, 0, 65535)) }},
 		key{"interval", into(&check.Interval, d.apiDuration)},
 		key{"timeout", into(&check.Timeout, d.apiDuration)},

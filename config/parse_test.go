@@ -61,7 +61,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &File{
-		Listeners:      Listeners{HTTP: []string{":80"}},
+		Listeners:      Listeners{HTTP: []Listener{{Address: ":80"}}},
 		Control:        Control{Socket: "/run/upfront/control.sock", Group: "deploy"},
 		State:          "/var/lib/upfront/state.json",
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.168.1.1/32")},
@@ -73,6 +73,7 @@ func TestParse_readsEveryKeyOfTheSample(t *testing.T) {
 			BodyRate: 500, BodyGrace: 10 * time.Second,
 		},
 		Headers:      Headers{Underscores: "drop"},
+		HTTP2:        HTTP2{Cleartext: true},
 		Log:          Log{Level: "info", Access: "on", Format: "json"},
 		DrainTimeout: 30 * time.Second,
 		ErrorPages:   Folder{Path: "/etc/upfront/pages", Line: 56, Column: 14},
@@ -106,7 +107,7 @@ func TestParse_accepts(t *testing.T) {
 		{"an empty file", "", File{}},
 		{"comments alone", "# nothing yet\n", File{}},
 		{"sections without a value", "services:\nlog:\nlisteners:\n", File{}},
-		{"one address", "listeners: {http: 127.0.0.1:8080}", File{Listeners: Listeners{HTTP: []string{"127.0.0.1:8080"}}}},
+		{"one address", "listeners: {http: 127.0.0.1:8080}", File{Listeners: Listeners{HTTP: []Listener{{Address: "127.0.0.1:8080"}}}}},
 		{"seconds as Kamal writes them", "drain_timeout: 7", File{DrainTimeout: 7 * time.Second}},
 		{"Windows line ends", "log:\r\n  level: warn\r\n", File{Log: Log{Level: "warn"}}},
 		{"a shelf for anchors", "x-log: &l {level: debug}\nlog: {<<: *l, access: off}", File{Log: Log{Level: "debug", Access: "off"}}},
@@ -216,7 +217,7 @@ func TestParse_isQuickOnHostileFiles(t *testing.T) {
 
 func TestErrors_Error_namesTheFirstAndCountsTheRest(t *testing.T) {
 	_, err := Parse("proxy.yml", []byte("stat: /a\nlimits: 3\n"))
-	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, control, state, trusted_proxies, upgrades, limits, headers, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
+	want := `proxy.yml:1:1: stat: unknown key (did you mean "state"?): choose listeners, tls, control, state, trusted_proxies, upgrades, limits, headers, http2, log, drain_timeout, error_pages, services, or remove it (and 1 more)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

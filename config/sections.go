@@ -51,12 +51,14 @@ func (d *decoder) document(root ast.Node) {
 	d.mapping(
 		d.at(root, ""),
 		key{"listeners", d.listeners},
+		key{"tls", d.tls},
 		key{"control", d.control},
 		key{"state", into(&d.file.State, d.filePath)},
 		key{"trusted_proxies", into(&d.file.TrustedProxies, d.networks)},
 		key{"upgrades", into(&d.file.Upgrades, d.protocols)},
 		key{"limits", d.limits},
 		key{"headers", d.headers},
+		key{"http2", d.http2},
 		key{"log", d.log},
 		key{"drain_timeout", into(&d.file.DrainTimeout, d.positive)},
 		key{"error_pages", into(&d.file.ErrorPages, d.folder)},
@@ -66,10 +68,8 @@ func (d *decoder) document(root ast.Node) {
 
 func (d *decoder) listeners(v value) {
 	d.mapping(v,
-		key{"http", into(&d.file.Listeners.HTTP, d.addresses)},
-		key{"https", func(v value) {
-			d.failValue(v, "TLS is not available in this version: remove the key")
-		}},
+		key{"http", into(&d.file.Listeners.HTTP, d.listenAt)},
+		key{"https", into(&d.file.Listeners.HTTPS, d.listenAt)},
 	)
 }
 
@@ -93,6 +93,7 @@ func (d *decoder) limits(v value) {
 		key{"connections_per_ip", func(v value) { limits.PerIP = int(d.integer(v, 0, 10_000_000)) }},
 		key{"head_bytes", func(v value) { limits.HeadBytes = int(d.size(v, 1<<10, maxHeadBytes)) }},
 		key{"fields", func(v value) { limits.Fields = int(d.integer(v, 1, 10_000)) }},
+		key{"handshake_timeout", into(&limits.Handshake, d.positive)},
 		key{"head_timeout", into(&limits.HeadTimeout, d.positive)},
 		key{"idle_timeout", into(&limits.IdleTimeout, d.positive)},
 		key{"connect_timeout", into(&limits.ConnectTimeout, d.positive)},
@@ -106,6 +107,12 @@ func (d *decoder) limits(v value) {
 func (d *decoder) headers(v value) {
 	d.mapping(v,
 		key{"underscores", func(v value) { d.file.Headers.Underscores = d.choice(v, "drop", "keep") }},
+	)
+}
+
+func (d *decoder) http2(v value) {
+	d.mapping(v,
+		key{"cleartext", into(&d.file.HTTP2.Cleartext, d.flag)},
 	)
 }
 
@@ -176,27 +183,6 @@ func (d *decoder) word(v value) string {
 		d.failValue(v, "is blank: write a name, or remove the key")
 	}
 	return written
-}
-
-// addresses reads where to listen: one address or a list.
-func (d *decoder) addresses(v value) []string {
-	items := d.items(v)
-	if len(items) == 0 {
-		d.failValue(v, "has no address: write one such as \":80\", or remove the key")
-	}
-	var all []string
-	for _, item := range items {
-		written, ok := d.text(item)
-		if !ok {
-			continue
-		}
-		if problem := listenAddressProblem(written); problem != "" {
-			d.failValue(item, "%q %s", written, problem)
-			continue
-		}
-		all = append(all, written)
-	}
-	return all
 }
 
 // networks reads the addresses of proxies that are trusted.

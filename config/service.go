@@ -33,27 +33,33 @@ func (d *decoder) service(f field) {
 	var hosts, prefixes []claimed
 	before := len(d.errs)
 	if !f.empty() {
-		d.mapping(f.value,
-			key{"hosts", func(v value) { hosts = d.hosts(v, spec) }},
-			key{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
-			key{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
-			key{"targets", into(&s.Targets, d.targets)},
-			key{"policy", func(v value) { spec.Policy = d.policy(v) }},
-			key{"health_check", func(v value) { d.healthCheck(v, &spec.HealthCheck) }},
-			key{"target_timeout", into(&spec.TargetTimeout, d.offDuration)},
-			key{"max_request_body", func(v value) { spec.MaxRequestBody = d.size(v, 0, 1<<50) }},
-			key{"buffer_requests", into(&spec.BufferRequests, d.flag)},
-			key{"buffer_responses", into(&spec.BufferResponses, d.flag)},
-			key{"buffer_memory", func(v value) { spec.BufferMemory = d.size(v, 1, 1<<50) }},
-			key{"max_response_body", func(v value) { spec.MaxResponseBody = d.size(v, 0, 1<<50) }},
-			key{"replay_body", func(v value) { spec.ReplayBody = d.size(v, 0, 1<<50) }},
-			key{"max_in_flight", func(v value) { spec.MaxInFlight = int(d.integer(v, 0, 1_000_000)) }},
-			key{"slow_start", into(&spec.SlowStart, d.optionalDuration)},
-			key{"fail_open", into(&spec.FailOpen, d.flag)},
-			key{"error_pages", into(&s.ErrorPages, d.folder)},
-			key{"deploy_timeout", into(&s.DeployTimeout, d.apiDuration)},
-			key{"drain_timeout", into(&s.DrainTimeout, d.apiDuration)},
-		)
+		d.mapping(f.value, append([]key{
+			{"hosts", func(v value) { hosts = d.hosts(v, spec) }},
+			{"path_prefixes", func(v value) { prefixes = d.pathPrefixes(v, spec) }},
+			{"strip_path_prefix", func(v value) { spec.KeepPathPrefix = !d.flag(v) }},
+			{"tls", func(v value) { d.serviceTLS(v, &s) }},
+			{"canonical_host", into(&spec.CanonicalHost, d.canonicalHost)},
+			{"targets", into(&s.Targets, d.targets)},
+			{"target_tls", into(&spec.TargetTLS, d.targetTLS)},
+			{"policy", func(v value) { spec.Policy = d.policy(v) }},
+			{"health_check", func(v value) { d.healthCheck(v, &spec.HealthCheck) }},
+			{"target_timeout", into(&spec.TargetTimeout, d.offDuration)},
+			{"max_request_body", func(v value) { spec.MaxRequestBody = d.size(v, 0, 1<<50) }},
+			{"buffer_requests", into(&spec.BufferRequests, d.flag)},
+			{"buffer_responses", into(&spec.BufferResponses, d.flag)},
+			{"buffer_memory", func(v value) { spec.BufferMemory = d.size(v, 1, 1<<50) }},
+			{"max_response_body", func(v value) { spec.MaxResponseBody = d.size(v, 0, 1<<50) }},
+			{"replay_body", func(v value) { spec.ReplayBody = d.size(v, 0, 1<<50) }},
+			{"max_in_flight", func(v value) { spec.MaxInFlight = int(d.integer(v, 0, 1_000_000)) }},
+			{"slow_start", into(&spec.SlowStart, d.optionalDuration)},
+			{"fail_open", into(&spec.FailOpen, d.flag)},
+			{"error_pages", into(&s.ErrorPages, d.folder)},
+			{"deploy_timeout", into(&s.DeployTimeout, d.apiDuration)},
+			{"drain_timeout", into(&s.DrainTimeout, d.apiDuration)},
+		}, d.treatment(&s)...)...)
+		if s.Readers != nil && s.Targets == nil && len(d.errs) == before {
+			d.fail(f.at, "services.%s: has read_targets and no targets: add targets, or leave both to proxyctl deploy", f.key)
+		}
 	}
 	// What was not readable here may be what keeps the routes apart.
 	if len(d.errs) == before && !d.unbound {

@@ -25,6 +25,7 @@ var statuses = map[api.Code]int{
 	api.CodeSuperseded: http.StatusConflict,
 	api.CodeNoConfig:   http.StatusConflict,
 	api.CodeNoPrevious: http.StatusConflict,
+	api.CodeNoRollout:  http.StatusConflict,
 	api.CodeTooLarge:   http.StatusRequestEntityTooLarge,
 	api.CodeUnhealthy:  http.StatusUnprocessableEntity,
 	api.CodeCanceled:   statusCanceled,

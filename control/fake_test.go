@@ -91,6 +91,18 @@ func (f *fakeRegistry) Rollback(ctx context.Context, name string, req api.Rollba
 	return f.do(ctx, "rollback", name, req, progress)
 }
 
+func (f *fakeRegistry) RolloutDeploy(ctx context.Context, name string, req api.RolloutDeployRequest, progress func(api.Progress)) (*api.Result, error) {
+	return f.do(ctx, "rollout deploy", name, req, progress)
+}
+
+func (f *fakeRegistry) RolloutSet(ctx context.Context, name string, req api.RolloutSetRequest) (*api.Result, error) {
+	return f.do(ctx, "rollout set", name, req, nil)
+}
+
+func (f *fakeRegistry) RolloutStop(ctx context.Context, name string, req api.RolloutStopRequest, progress func(api.Progress)) (*api.Result, error) {
+	return f.do(ctx, "rollout stop", name, req, progress)
+}
+
 func (f *fakeRegistry) Services() []api.ServiceInfo { return f.services }
 
 func (f *fakeRegistry) Service(name string) (api.ServiceInfo, bool) {

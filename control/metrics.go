@@ -17,6 +17,13 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// MetricsHandler answers every request with counters, in Prometheus' text format.
+func MetricsHandler(counters func() map[string]uint64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeBody(w, http.StatusOK, metricsType, metricsText(counters()))
+	})
+}
+
 // metricsText is counters in Prometheus' text format, ordered by name. The labels
 // are part of the key; the series of one metric share one TYPE line.
 func metricsText(counters map[string]uint64) []byte {

@@ -47,6 +47,11 @@ func routes() []route {
 			return s.registry.Resume(r.Context(), r.PathValue("name"))
 		}),
 		waits(api.VerbRollback, "Deploy the previous set of targets again.", Registry.Rollback),
+		waits(api.VerbRolloutDeploy, "Replace the targets in the rollout slot of a service.", Registry.RolloutDeploy),
+		writes(verbPattern(api.VerbRolloutSet), "Say which requests the rollout targets take.", func(s *Server, r *http.Request, req api.RolloutSetRequest) (*api.Result, error) {
+			return s.registry.RolloutSet(r.Context(), r.PathValue("name"), req)
+		}),
+		waits(api.VerbRolloutStop, "Send every request to the active targets, then drain and forget those of the rollout.", Registry.RolloutStop),
 		writes(api.PathReload, "Apply the config file again.", func(s *Server, r *http.Request, _ api.Done) (api.Done, error) {
 			return api.Done{}, orInvalid(s.daemon.Reload(r.Context()))
 		}),

@@ -169,7 +169,7 @@ func TestStatusOf_everyCode(t *testing.T) {
 	codes := []api.Code{
 		api.CodeInvalid, api.CodeNotFound, api.CodeConflict, api.CodeOwned, api.CodeUnhealthy, api.CodeCanceled,
 		api.CodeSuperseded, api.CodeState, api.CodeInternal, api.CodeBusy, api.CodeDenied, api.CodeTooLarge,
-		api.CodeTimeout, api.CodeNoConfig, api.CodeNoPrevious,
+		api.CodeTimeout, api.CodeNoConfig, api.CodeNoPrevious, api.CodeNoRollout,
 	}
 	for code := range statuses {
 		if !slices.Contains(codes, code) {

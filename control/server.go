@@ -25,11 +25,14 @@ type Registry interface {
 	Stop(ctx context.Context, name string, req api.StopRequest, progress func(api.Progress)) (*api.Result, error)
 	Resume(ctx context.Context, name string) (*api.Result, error)
 	Rollback(ctx context.Context, name string, req api.RollbackRequest, progress func(api.Progress)) (*api.Result, error)
+	RolloutDeploy(ctx context.Context, name string, req api.RolloutDeployRequest, progress func(api.Progress)) (*api.Result, error)
+	RolloutSet(ctx context.Context, name string, req api.RolloutSetRequest) (*api.Result, error)
+	RolloutStop(ctx context.Context, name string, req api.RolloutStopRequest, progress func(api.Progress)) (*api.Result, error)
 	Services() []api.ServiceInfo
 	Service(name string) (api.ServiceInfo, bool)
 }
 
-// Daemon is what the calls about proxyd as a whole need; cmd/proxyd supplies it.
+// Daemon is what the calls about proxyd as a whole need; internal/daemon supplies it.
 // Its methods are called concurrently.
 type Daemon interface {
 	// Status is everything that proxyctl status shows, services included.

@@ -29,6 +29,21 @@ func requireDocker(t testing.TB) {
 	t.Skip("no Docker daemon answers: start one to run this test")
 }
 
+// requireProgram returns the path of a program of the system, and skips the test where
+// there is none; in CI that is an error, as with Docker.
+func requireProgram(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("CI is set, but %s is not installed", name)
+	}
+	t.Skip(name + " is not installed")
+	return ""
+}
+
 // docker runs the docker command and returns what it printed.
 func docker(t testing.TB, args ...string) string {
 	t.Helper()

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +16,9 @@ import (
 
 // proxyOptions say how proxyd is started.
 type proxyOptions struct {
-	http   string   // default "127.0.0.1:0"
+	http   string   // default "127.0.0.1:0"; "-" is what the file says
+	https  string   // default none
+	log    string   // of accesses; default off
 	config string   // path of the config file; "" is none
 	dir    string   // folder of state and socket; default a new one
 	under  []string // command that runs it, in the same process; default none
@@ -27,6 +30,7 @@ type proxy struct {
 	*process
 	options proxyOptions
 	address string // where clients arrive
+	secure  string // where they do over TLS, if they do
 	socket  string
 	state   string
 	client  *api.Client
@@ -51,7 +55,13 @@ func launchProxy(t testing.TB, o proxyOptions) *proxy {
 		o.dir = shortFolder(t)
 	}
 	p := newProxy(t, o)
-	args := []string{"--http", o.http, "--socket", p.socket, "--state", p.state, "--access-log", "off"}
+	args := []string{"--socket", p.socket, "--state", p.state, "--access-log", cmp.Or(o.log, "off")}
+	if o.http != "-" {
+		args = append(args, "--http", o.http)
+	}
+	if o.https != "" {
+		args = append(args, "--https", o.https)
+	}
 	if o.config != "" {
 		args = append(args, "--config", o.config)
 	}
@@ -100,7 +110,7 @@ func (p *proxy) waitUntilUp(t testing.TB) {
 		if err != nil || len(status.Listeners) == 0 {
 			return false
 		}
-		p.address = bare(status.Listeners[0])
+		p.address, p.secure = bare(status.Listeners[0]), bare(status.Listeners[len(status.Listeners)-1])
 		return true
 	})
 	p.up = time.Since(began)

@@ -417,10 +417,7 @@ func sendUntil(w net.Conn, size int, chunked bool, heard <-chan struct{}) error 
 
 // curl, whose judgement is not ours, sees early hints, and trailers.
 func TestSoakStreaming_passesHintsAndTrailersToCurl(t *testing.T) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
+	curl := requireProgram(t, "curl")
 	p := startStreaming(t, func(x *asked) bool {
 		_, err := io.Copy(io.Discard, x.Body)
 		x.say("HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n")

@@ -44,10 +44,13 @@ var (
 // timeout.
 func dialCause(ctx context.Context, err error) error {
 	var dns *net.DNSError
+	var said interface{ Cause() string }
 	isDNS := errors.As(err, &dns)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return &cause{"canceled", context.Canceled}
+	case errors.As(err, &said):
+		return &cause{said.Cause(), err}
 	case isDNS && dns.IsNotFound:
 		return &cause{"no such host", err}
 	case isDNS && (dns.IsTimeout || ctx.Err() != nil):

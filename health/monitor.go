@@ -39,6 +39,9 @@ type statusSince struct {
 // already; probing waits until it returns.
 func NewMonitor(o Options, onChange func(Change)) *Monitor {
 	o = o.withDefaults()
+	if o.GRPC != nil {
+		return newMonitor(o, newGRPCProber(o), onChange)
+	}
 	return newMonitor(o, newHTTPProber(o), onChange)
 }
 

@@ -25,6 +25,9 @@ type Options struct {
 	Paths []string
 	// Port to probe instead of the one in Address. Zero is the target's own.
 	Port int
+	// GRPC is the service that the gRPC health protocol is asked about instead of
+	// Paths, "" being all of the target. Nil asks the Paths.
+	GRPC *string
 	// Host is sent as the Host header. Empty is the address that is probed.
 	Host string
 	// Headers are added to every request of a probe. User-Agent may be among
@@ -54,8 +57,9 @@ type Options struct {
 	// Initial is the status before the first probe: Starting, or Healthy for a
 	// target that was healthy when the state was saved.
 	Initial Status
-	// Dial connects to the target; it must return soon after ctx ends. Nil is
-	// a net.Dialer, which caches no names.
+	// Dial connects to the target; it must return soon after ctx ends. The
+	// connection has to speak HTTP/1.1. An error that has a method Cause says by it
+	// why. Nil is a net.Dialer, which caches no names.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -12,6 +13,8 @@ import (
 type Result struct {
 	// OK is whether every path answered well.
 	OK bool
+	// Method is how the path was asked. Empty is GET.
+	Method string
 	// Path is the one that failed, else the last.
 	Path string
 	// Code is the HTTP status, 0 when there was no answer.
@@ -37,7 +40,8 @@ func (r Result) String() string {
 		return "not probed yet"
 	}
 	var b strings.Builder
-	b.WriteString("GET ")
+	b.WriteString(cmp.Or(r.Method, "GET"))
+	b.WriteByte(' ')
 	b.WriteString(r.Path)
 	b.WriteString(": ")
 	names, failed := sortedChecks(r.Checks)

@@ -3,37 +3,32 @@ package proxy
 import (
 	"context"
 	"io"
-	"net"
+	"slices"
+	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"upfront/proxy/http1"
 )
 
-// AccessLog writes one JSON line a request, on a zap core of its own that samples
-// nothing. The keys are kamal-proxy's, so that dashboards survive a change of
-// proxy. A request never waits for it.
+// AccessLog writes one JSON line a request. The keys are kamal-proxy's, so that
+// dashboards survive a change of proxy. A request never waits for it, and costs it
+// no allocation.
 type AccessLog struct {
-	core zapcore.Core
-	sink *logSink
+	sink   *logSink
+	second atomic.Pointer[lineStart] // replaced by who finds it old
 }
 
 // NewAccessLog returns an access log that Run writes to w. Writes to w come from
-// one goroutine, each of whole lines.
-func NewAccessLog(w io.Writer) *AccessLog {
-	sink := newLogSink(w)
-	encoder := zapcore.NewJSONEncoder(zapcore.EncoderConfig{
-		TimeKey:        "time",
-		LevelKey:       "level",
-		MessageKey:     "msg",
-		EncodeTime:     zapcore.RFC3339NanoTimeEncoder,
-		EncodeLevel:    zapcore.CapitalLevelEncoder,
-		EncodeDuration: zapcore.NanosDurationEncoder,
-	})
-	return &AccessLog{core: zapcore.NewCore(encoder, zapcore.AddSync(sink), zapcore.InfoLevel), sink: sink}
+// one goroutine, each of whole lines; what a failed write leaves is written again.
+// log hears, once a minute at most, that lines were dropped or cannot be written;
+// nil is silent.
+func NewAccessLog(w io.Writer, log *zap.Logger) *AccessLog {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &AccessLog{sink: newLogSink(w, log)}
 }
 
 // Run writes the lines until ctx ends, then what is left within a second. Lines of
@@ -48,11 +43,21 @@ func (l *AccessLog) Dropped() uint64 { return l.sink.dropped.Load() }
 
 // record counts the exchange and writes its line.
 func (x *exchange) record() {
-	counters := &x.c.server.counters
-	counters.Requests[class(x.status)].Add(1)
+	if !x.uncounted() {
+		x.c.server.counters.Requests[class(x.status)].Add(1)
+	}
 	if log := x.c.server.accessLog; log != nil {
 		log.write(x)
 	}
+}
+
+// uncounted reports whether the service does not want the request in its metrics:
+// probes of somebody else, mostly.
+func (x *exchange) uncounted() bool {
+	if x.svc == nil || len(x.svc.UncountedPaths) == 0 {
+		return false
+	}
+	return slices.Contains(x.svc.UncountedPaths, text(x.targetPath()))
 }
 
 func class(status int) int {
@@ -62,56 +67,13 @@ func class(status int) int {
 	return status / 100
 }
 
-// write renders the line of x while the request's bytes are still there.
+// write renders the line of x where its answer's head stood, and hands it over.
 func (l *AccessLog) write(x *exchange) {
-	c, req := x.c, &x.c.req
-	now := time.Now()
-	host, path, query := text(req.Host), text(req.Path), ""
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	if len(req.Path) > 0 && len(req.Target) > len(req.Path) {
-		query = text(req.Target[len(req.Path)+1:])
-	}
-	seen := x.headersOfNote()
-	service, target := "", ""
-	if x.svc != nil {
-		service = x.svc.Name
-	}
-	if x.last != nil {
-		target = x.last.Address()
-	}
-	client := c.name()
-	fields := [...]zapcore.Field{
-		zap.String("host", host),
-		zap.String("port", c.port),
-		zap.String("path", path),
-		zap.String("request_id", text(x.id.bytes())),
-		zap.Int("status", x.status),
-		zap.String("service", service),
-		zap.String("target", target),
-		zap.Duration("duration", now.Sub(x.start)),
-		zap.String("method", text(req.Method)),
-		zap.Int64("req_content_length", max(req.ContentLength(), 0)),
-		zap.String("req_content_type", seen.requestType),
-		zap.Int64("resp_content_length", x.sent),
-		zap.String("resp_content_type", seen.responseType),
-		zap.String("client_addr", client.addr),
-		zap.String("client_port", client.port),
-		zap.String("remote_addr", x.remoteAddr()),
-		zap.String("user_agent", seen.userAgent),
-		zap.String("proto", protos[req.Minor]),
-		zap.String("scheme", "http"),
-		zap.String("query", query),
-		zap.Skip(),
-	}
-	if x.err != nil {
-		fields[len(fields)-1] = zap.String("error", x.err.Error())
-	}
-	_ = l.core.Write(zapcore.Entry{Level: zapcore.InfoLevel, Time: now, Message: "Request"}, fields[:]) // the sink never fails
+	c := x.c
+	c.out = l.appendLine(c.out[:0], x, time.Now())
+	l.sink.add(c.out)
+	c.shrinkOut()
 }
-
-var protos = [...]string{"HTTP/1.0", "HTTP/1.1"}
 
 type notes struct{ requestType, responseType, userAgent string }
 
@@ -143,6 +105,3 @@ func (x *exchange) noteResponse() {
 		}
 	}
 }
-
-// text is b as a string without a copy; it must not outlive b.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

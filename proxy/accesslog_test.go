@@ -1,14 +1,10 @@
 package proxy
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -136,61 +132,5 @@ func TestAccessLog_believesOnlyTrustedProxies(t *testing.T) {
 		if _, got := r.line(); got["remote_addr"] != c.want || got["client_addr"] != "127.0.0.1" {
 			t.Errorf("%q trusted, %q sent: remote_addr is %v, want %v", c.trusted, c.header, got["remote_addr"], c.want)
 		}
-	}
-}
-
-// stuckWriter blocks until it is let go.
-type stuckWriter struct {
-	entered chan struct{}
-	release chan struct{}
-	once    sync.Once
-}
-
-func (w *stuckWriter) Write(p []byte) (int, error) {
-	w.once.Do(func() { close(w.entered) })
-	<-w.release
-	return len(p), nil
-}
-
-func TestAccessLog_dropsAndCountsWhenTheWriterBlocks(t *testing.T) {
-	stuck := &stuckWriter{entered: make(chan struct{}), release: make(chan struct{})}
-	log := NewAccessLog(stuck)
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = log.Run(ctx) })
-	line := bytes.Repeat([]byte("x"), 100_000)
-	if _, err := log.sink.Write(line); err != nil {
-		t.Fatal(err)
-	}
-	next(t, stuck.entered)
-	for log.Dropped() == 0 { // never blocks, or the test hangs
-		if n, err := log.sink.Write(line); n != len(line) || err != nil {
-			t.Fatalf("wrote %d, %v", n, err)
-		}
-	}
-	cancel()
-	running.Wait() // though the writer is stuck still
-	before := log.Dropped()
-	_, _ = log.sink.Write(line)
-	if got := log.Dropped(); got != before+1 {
-		t.Errorf("dropped %d, want %d: a line after the end is dropped too", got, before+1)
-	}
-	close(stuck.release)
-}
-
-func TestAccessLog_writesAllThatCameBeforeTheEnd(t *testing.T) {
-	var out lineBuffer
-	log := NewAccessLog(&out)
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	running.Go(func() { _ = log.Run(ctx) })
-	const lines = 20_000
-	for range lines {
-		_, _ = io.WriteString(log.sink, "0123456789\n")
-	}
-	cancel()
-	running.Wait()
-	if got := strings.Count(out.String(), "0123456789\n"); got+int(log.Dropped()) != lines || log.Dropped() != 0 {
-		t.Errorf("wrote %d lines of %d, dropped %d", got, lines, log.Dropped())
 	}
 }

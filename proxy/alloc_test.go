@@ -46,15 +46,19 @@ func lean(t *testing.T, raw []byte) string {
 }
 
 func TestServer_allocatesNothingForAPlainRequest(t *testing.T) {
-	t.Run("streamed", func(t *testing.T) { allocatesNothing(t, false) })
-	t.Run("buffered", func(t *testing.T) { allocatesNothing(t, true) })
+	t.Run("streamed", func(t *testing.T) { allocatesNothing(t, false, false) })
+	t.Run("buffered", func(t *testing.T) { allocatesNothing(t, true, false) })
+	t.Run("logged", func(t *testing.T) { allocatesNothing(t, false, true) })
 }
 
-func allocatesNothing(t *testing.T, buffered bool) {
+func allocatesNothing(t *testing.T, buffered, logged bool) {
 	svc := newService(lean(t, []byte(ok(strings.Repeat("x", 300)))))
 	svc.BufferRequests, svc.BufferResponses, svc.BufferMemory = buffered, buffered, 1<<20
 	r := newRig(t, Settings{}, svc)
-	r.server.accessLog = nil
+	if !logged {
+		r.server.accessLog = nil
+	}
+	r.log.silent.Store(true)
 	w := r.wire()
 	_ = w.SetDeadline(time.Time{})
 	request := []byte("GET /some/path?q=1 HTTP/1.1\r\nHost: app.test\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")

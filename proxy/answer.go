@@ -4,8 +4,15 @@ package proxy
 // be answered.
 func (x *exchange) fail(err *Error) {
 	x.place.End()
-	if err == errResting {
+	switch err {
+	case errResting:
 		x.sayWell()
+		return
+	case errProven:
+		return
+	}
+	if err == errElsewhere {
+		x.redirect()
 		return
 	}
 	x.err = err
@@ -26,6 +33,10 @@ func (x *exchange) fail(err *Error) {
 
 // respond answers with a page of our own.
 func (x *exchange) respond(err *Error) {
+	if x.isGRPC() {
+		x.respondToCall(err)
+		return
+	}
 	form, body := x.page(err)
 	x.answer(ownHead{status: err.Status, form: form, retry: worthRetrying(err)}, body)
 }
@@ -34,7 +45,7 @@ func (x *exchange) respond(err *Error) {
 func (x *exchange) answer(head ownHead, body []byte) {
 	x.status = head.status
 	x.decideClose(head.status)
-	head.id, head.minor, head.closing = string(x.id.bytes()), x.c.req.Minor, x.close
+	head.id, head.minor, head.closing, head.hsts = string(x.id.bytes()), x.c.req.Minor, x.close, x.hsts()
 	out := head.append(x.c.out[:0], len(body))
 	if x.c.req.IsHead() {
 		body = nil

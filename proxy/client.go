@@ -17,19 +17,23 @@ import (
 // goroutine that runs it; an upload reads it on behalf of that goroutine.
 type client struct {
 	socket
+	connInfo
 	server  *Server
-	addr    netip.AddrPort
-	port    string // of the listener
-	trusted bool   // the peer is a trusted proxy; set once a request
-	named   name   // for the access log; made by the first line
+	key     netip.Addr // that c counts for; invalid while it counts for none; guarded by Server.mu
+	trusted bool       // the peer is a trusted proxy; set once a request
 
 	*workspace     // nil while no request is under way
 	read, have int // in[read:have] has arrived and is not consumed
 
 	waits   current     // what the exchange waits on
 	left    atomic.Bool // written by leaveWatch
-	watched int32       // set once by leaveWatch.add
+	watched int32       // set once by leaveWatch.add; 0 where there is none
+	begun   bool        // HTTP/1 is spoken; owner: who runs it
+	idles   bool        // the last wait ended without a request, and goes on without a goroutine
+	parked  bool        // guarded by leaveWatch.mu; no goroutine runs it
 	extra   bool        // it is one too many of its address; set once by admit
+	version string      // of HTTP, where it is not that of each request; set once
+	http2   *http2Conn  // guarded by Server.mu; set while it carries streams
 
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait
 	last      bool         // the next answer is the last one
@@ -38,41 +42,76 @@ type client struct {
 	putSpace func()
 }
 
-// name is the address of a client as text.
-type name struct{ addr, port string }
-
-// name returns the client's address as text, made once a connection.
-func (c *client) name() name {
-	if c.named.addr == "" {
-		c.named = name{addr: c.addr.Addr().String(), port: strconv.Itoa(int(c.addr.Port()))}
-	}
-	return c.named
-}
-
-func newClient(s *Server, conn net.Conn) *client {
+func newClient(s *Server, conn net.Conn, l *listener) *client {
 	c := &client{server: s}
-	c.init(conn)
-	c.boundUnsent()
+	c.listener = l
+	if l.tls == nil {
+		c.init(conn)
+	} else {
+		c.initTLS(newTLSLayer(conn, l.tls, s.turns))
+	}
+	if s.boundsEach.Load() {
+		boundUnsent(conn)
+	}
 	c.addr = addrPort(conn.RemoteAddr())
 	c.port = portOf(conn.LocalAddr())
-	c.getSpace, c.putSpace = c.space, c.giveBack
+	c.getSpace, c.putSpace = c.space, c.rest
 	return c
 }
 
 // run serves the requests of the connection one after the other, in the order
 // in which they came.
 func (c *client) run() {
-	defer c.close()
+	parked := false // then it may be another goroutine's already
+	defer func() {
+		if !parked {
+			c.close()
+		}
+	}()
 	defer c.survive()
-	if c.extra {
-		c.turnAway()
+	if !c.begun && !c.begin() {
 		return
 	}
-	for c.awaitHead() {
-		if !c.x.serve() {
+	for {
+		for c.awaitHead() {
+			if !c.x.serve() {
+				return
+			}
+		}
+		if !c.idles {
+			return
+		}
+		if parked = c.server.watch.park(c); parked || !c.lingers() && !c.recall() {
 			return
 		}
 	}
+}
+
+// begin does what comes before the first request, and reports whether the client
+// goes on in HTTP/1.
+func (c *client) begin() bool {
+	switch {
+	case !c.greet():
+		return false
+	case c.extra:
+		c.turnAway()
+		return false
+	case c.secure() && c.tls.protocol == protocolHTTP2:
+		c.serveHTTP2()
+		return false
+	case c.secure() && c.tls.protocol == protocolACME:
+		return false
+	}
+	switch c.sniff() {
+	case endsUnasked:
+		return false
+	case asksHTTP2:
+		c.serveHTTP2()
+		return false
+	case asksHTTP1:
+	}
+	c.begun = true
+	return true
 }
 
 // survive makes a panic cost this connection and nothing else. What the exchange
@@ -135,12 +174,12 @@ func (c *client) awaitHead() bool {
 // awaitBytes waits, without a buffer, for the first bytes of a request.
 func (c *client) awaitBytes() bool {
 	c.giveBack()
-	idle := c.server.settings.Load().IdleTimeout
-	if c.server.closing.Load() {
-		idle = idleTail
-	}
+	idle, parks := c.idleTimeout()
 	now := time.Now()
-	c.armRead(now, idle)
+	if c.raw == nil || !c.readBy.IsZero() {
+		c.armRead(now, idle)
+	}
+	c.idles = false
 	since := now.UnixNano()
 	c.idleSince.Store(since)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
@@ -149,6 +188,10 @@ func (c *client) awaitBytes() bool {
 		c.server.mu.Lock() // dismiss has set its deadline
 		c.readBy = time.Time{}
 		c.server.mu.Unlock()
+	}
+	if c.idles = parks && !c.last && err != nil && timedOut(err) && c.quiet(); c.idles {
+		c.idleSince.Store(since)
+		return false
 	}
 	if err != nil && timedOut(err) && !c.quiet() { // it came at the last moment
 		c.last = true
@@ -175,6 +218,14 @@ func (c *client) dismiss(since int64) bool {
 	if since <= 0 || !c.idleSince.CompareAndSwap(since, dismissed) {
 		return false
 	}
+	if c.http2 != nil {
+		c.http2.retire()
+		return true
+	}
+	if c.server.watch.unpark(c) {
+		c.server.running.Go(c.expire)
+		return true
+	}
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 	return true
 }
@@ -195,6 +246,33 @@ func (c *client) giveBack() {
 		c.workspace = nil
 		c.read, c.have = 0, 0
 	}
+}
+
+// rest is called when nothing has come yet. A connection that brings its only
+// request with it never needs a deadline.
+func (c *client) rest() {
+	c.giveBack()
+	if !c.readBy.IsZero() {
+		return
+	}
+	idle, _ := c.idleTimeout()
+	c.armRead(time.Now(), idle)
+	if c.idleSince.Load() == dismissed { // and dismiss has set its deadline before ours
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// idleTimeout is how long a goroutine waits for the next request, and whether the
+// client is parked then rather than closed.
+func (c *client) idleTimeout() (d time.Duration, parks bool) {
+	if c.server.closing.Load() {
+		return idleTail, false
+	}
+	d = c.server.settings.Load().IdleTimeout
+	if c.begun && c.watched != 0 && (d < 0 || d > parkAfter) {
+		return parkAfter, true
+	}
+	return d, false
 }
 
 // readMore reads more of a head that is incomplete, behind what has arrived.
@@ -307,6 +385,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 }
 
 func portOf(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
 	if a == nil {
 		return ""
 	}

@@ -20,8 +20,18 @@ type Counters struct {
 	DialErrors     atomic.Uint64
 	Shed           atomic.Uint64 // requests refused for want of memory
 	Panics         atomic.Uint64
-	Upgrades       atomic.Uint64 // tunnels opened
-	Cut            atomic.Uint64 // tunnels ended at a drain timeout
+
+	Handshakes        atomic.Uint64 // TLS, completed; the resumed ones as well
+	Resumptions       atomic.Uint64
+	HandshakeErrors   atomic.Uint64
+	ProxyHeaderErrors atomic.Uint64 // connections of balancers that began otherwise
+	Redirects         atomic.Uint64 // to https or to the canonical host
+	Misdirected       atomic.Uint64 // requests answered 421
+
+	Upgrades    atomic.Uint64 // tunnels opened
+	Cut         atomic.Uint64 // tunnels ended at a drain timeout
+	HTTP2       atomic.Uint64 // connections that carried streams
+	HTTP2Calmed atomic.Uint64 // of these, ended because their client asked too much
 }
 
 var statusClasses = [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
@@ -58,7 +68,15 @@ func (s *Server) Counters() map[string]uint64 {
 		"upfront_tunnels_cut_total":             c.Cut.Load(),
 		"upfront_spool_files":                   uint64(max(s.spools.files.Load(), 0)),
 		"upfront_spool_errors_total":            s.spools.errors.Load(),
+		"upfront_http2_connections_total":       c.HTTP2.Load(),
+		"upfront_http2_calmed_total":            c.HTTP2Calmed.Load(),
 		"upfront_access_log_dropped_total":      0,
+		"upfront_tls_handshakes_total":          c.Handshakes.Load(),
+		"upfront_tls_resumptions_total":         c.Resumptions.Load(),
+		"upfront_tls_handshake_errors_total":    c.HandshakeErrors.Load(),
+		"upfront_proxy_header_errors_total":     c.ProxyHeaderErrors.Load(),
+		"upfront_redirects_total":               c.Redirects.Load(),
+		"upfront_misdirected_requests_total":    c.Misdirected.Load(),
 	}
 	if s.accessLog != nil {
 		all["upfront_access_log_dropped_total"] = s.accessLog.Dropped()

@@ -71,7 +71,11 @@ var (
 	errTruncated      = errors.New("body ended early")
 	errTooSlow        = errors.New("body came slower than limits.body_rate")
 
-	errShort              = errors.New("memory is short")
+	errShort         = errors.New("memory is short")
+	errHandshakeTurn = errors.New("too many handshakes at once")
+	errMisdirected   = errors.New("connection was opened for another host")
+	errNeedsTLS      = errors.New("service is reached over TLS only")
+
 	errTooManyConnections = errors.New("too many connections from this address")
 )
 

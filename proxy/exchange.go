@@ -26,20 +26,24 @@ type exchange struct {
 	failed *Error        // of the last attempt
 	fresh  bool          // the next attempt must not use a kept connection
 	burnt  bool          // conn must not be kept
+	lasts  bool          // the bodies are streams that may be silent for long; set by send
 	place  service.Place // in the line behind a pause
+	drawn  visitor       // valid when drew
+	drew   bool          // the client has no name that a rollout knows it by
 
 	id   requestID
 	up   upload
 	down bodyReader
 
-	status  int        // that the client was sent; 0 while there is none
-	sent    int64      // body bytes to the client, with framing
-	ahead   *readAhead // while the client has less of the response than we
-	leads   bool       // the response may be read ahead
-	started bool       // a byte of the final response went out
-	close   bool       // the client's connection ends with this exchange
-	linger  bool       // … and the client may still be sending
-	err     *Error
+	status   int        // that the client was sent; 0 while there is none
+	sent     int64      // body bytes to the client, with framing
+	ahead    *readAhead // while the client has less of the response than we
+	leads    bool       // the response may be read ahead
+	location string     // of a redirect
+	started  bool       // a byte of the final response went out
+	close    bool       // the client's connection ends with this exchange
+	linger   bool       // … and the client may still be sending
+	err      *Error
 
 	contentType    [64]byte // of the response, for the log
 	contentTypeLen int
@@ -58,10 +62,19 @@ func (x *exchange) serve() bool {
 	x.identify()
 	err := x.up.begin(x)
 	if err == nil {
+		err = x.prove()
+	}
+	if err == nil {
 		err = x.route()
 	}
 	if err == nil {
+		err = x.judgeHost()
+	}
+	if err == nil {
 		err = x.shed()
+	}
+	if err == nil {
+		err = x.elsewhere()
 	}
 	if err == nil {
 		err = x.up.admit(x.svc.MaxRequestBody, x.c.req.ContentLength())
@@ -91,12 +104,18 @@ func (x *exchange) route() *Error {
 	if path[0] == '*' {
 		path = rootPath
 	}
+	if err := x.askedOfUs(path); err != nil {
+		return err
+	}
 	svc, prefix, ok := x.c.server.routes.Match(req.Host, path)
 	if !ok {
 		x.svc = nil // it may have had one, which was removed while it was held
 		return &Error{Op: "route", Source: FromClient, Status: 404, Err: errNoRoute}
 	}
 	x.svc, x.prefix = svc, prefix
+	if svc.ForwardsAlways || svc.ForwardsNever {
+		x.trust()
+	}
 	return nil
 }
 
@@ -113,7 +132,7 @@ func (x *exchange) acquire() *Error {
 			}
 			continue
 		}
-		target, err := x.svc.Pool.Acquire(x.tried.all())
+		target, err := x.choose()
 		if err == nil {
 			// Counted first and looked at the gate second: either a pause
 			// waits for us, or we see that it is paused.
@@ -124,7 +143,7 @@ func (x *exchange) acquire() *Error {
 			target.Release()
 			continue
 		}
-		if x.svc.Pool.Takes(x.tried.all()) { // but it is full
+		if x.takes() { // but it is full
 			switch waited, err := x.awaitRoom(); {
 			case err != nil:
 				return err

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"upfront/dial"
 )
 
 // forward is one attempt: connect, send, receive. Afterwards x.conn is nil, and
@@ -66,7 +68,9 @@ func (x *exchange) connect(t *transport) *Error {
 	if kept {
 		return nil
 	}
-	x.c.server.counters.Dials.Add(1)
+	if !t.dialer.Multiplexes() {
+		x.c.server.counters.Dials.Add(1)
+	}
 	err := conn.connect()
 	if scarce(err) && x.c.server.makeRoomNow() {
 		err = conn.connect()
@@ -95,12 +99,13 @@ func (x *exchange) connect(t *transport) *Error {
 // upload of the rest.
 func (x *exchange) send() (sent int, err error) {
 	c := x.c
+	x.lasts = x.calls()
 	c.out = x.appendRequestHead(c.out[:0])
-	x.conn.armWrite(x.now, x.settings.BodyTimeout)
 	if x.up.small() {
+		x.conn.armWrite(x.now, x.settings.BodyTimeout)
 		sent, err = x.up.writeSmall(&x.conn.socket, c.out)
 	} else {
-		sent, err = writeBoth(&x.conn.socket, &c.out, x.up.first)
+		sent, err = c.targetSender.send(&x.conn.socket, &c.out, x.up.first, x.settings.BodyTimeout)
 	}
 	x.conn.sent.Store(int64(sent))
 	if err != nil || x.up.small() {
@@ -112,21 +117,6 @@ func (x *exchange) send() (sent int, err error) {
 		x.up.start(x)
 	}
 	return sent, nil
-}
-
-// joinBelow is the size up to which two pieces are copied together rather than
-// handed to the kernel as two.
-const joinBelow = 8 << 10
-
-// writeBoth writes head and body in one system call; head's storage may grow.
-func writeBoth(s *socket, head *[]byte, body []byte) (int, error) {
-	if len(body) > joinBelow {
-		pieces := net.Buffers{*head, body}
-		n, err := pieces.WriteTo(s.Conn)
-		return int(n), err
-	}
-	*head = append(*head, body...)
-	return s.Write(*head)
 }
 
 // giveUp closes the connection to the target, if there is one.
@@ -156,6 +146,10 @@ func (x *exchange) blame(op string, err error) *Error {
 		return x.ended(op, why)
 	}
 	failed := &Error{Op: op, Target: x.target.Address(), Source: FromTarget, Status: 502, Err: cause(err)}
+	if never, ok := errors.AsType[*dial.UnprocessedError](err); ok && !x.started {
+		failed.Err, failed.Retry, failed.Stale = never, RetryAlways, true
+		return failed
+	}
 	switch {
 	case timedOut(err):
 		failed.Status = 504

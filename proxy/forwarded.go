@@ -8,10 +8,25 @@ import (
 )
 
 // identify decides who the client is: whether the peer may say so, and under
-// which id the request runs.
+// which id the request runs. The service may change both.
 func (x *exchange) identify() {
-	c := x.c
-	c.trusted = len(x.settings.TrustedProxies) > 0 && x.settings.trusts(c.addr.Addr())
+	if said, ok := x.kamalValue(http1.RequestID); !ok || !x.id.accept(said) {
+		x.id.make()
+	}
+	x.trust()
+}
+
+// trust decides whether the peer may say who the client is. Once trusted proxies
+// are configured they are who may; a service can only have it forbidden.
+func (x *exchange) trust() {
+	c, svc, proxies := x.c, x.svc, x.settings.TrustedProxies
+	c.trusted = len(proxies) > 0 && x.settings.trusts(c.addr.Addr())
+	if svc != nil && svc.ForwardsAlways && len(proxies) == 0 {
+		c.trusted = true
+	}
+	if svc != nil && svc.ForwardsNever {
+		c.trusted = false
+	}
 	if c.trusted {
 		for i := range c.req.Fields() {
 			f := &c.req.Fields()[i]
@@ -20,7 +35,21 @@ func (x *exchange) identify() {
 			}
 		}
 	}
-	x.id.make()
+}
+
+// client is the address that a proxy in front of us names in the header that the
+// service knows it by; ok is false when there is none to be believed.
+func (x *exchange) client() (addr netip.Addr, ok bool) {
+	svc := x.svc
+	if svc == nil || svc.ClientIPHeader == "" || len(x.settings.TrustedProxies) > 0 && !x.settings.trusts(x.c.addr.Addr()) {
+		return addr, false
+	}
+	value, ok := headerOf(&x.c.req, svc.ClientIPHeader)
+	if !ok {
+		return addr, false
+	}
+	addr, err := netip.ParseAddr(string(value))
+	return addr.Unmap().WithZone(""), err == nil
 }
 
 // appendForwarded says who the client is. From anyone but a trusted proxy all
@@ -28,7 +57,9 @@ func (x *exchange) identify() {
 func (x *exchange) appendForwarded(b []byte) []byte {
 	c, req := x.c, &x.c.req
 	b = append(b, "X-Forwarded-For: "...)
-	if c.trusted {
+	if client, ok := x.client(); ok {
+		b = append(client.AppendTo(b), ", "...)
+	} else if c.trusted {
 		for i := range req.Fields() {
 			if f := &req.Fields()[i]; f.Kind == http1.ForwardedFor && len(req.Value(f)) > 0 {
 				b = append(b, req.Value(f)...)
@@ -39,7 +70,9 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 	b = c.addr.Addr().AppendTo(b)
 	b = append(b, "\r\n"...)
 	if !c.trusted || !has(req.Fields(), http1.ForwardedProto) {
-		b = append(b, "X-Forwarded-Proto: http\r\n"...)
+		b = append(b, "X-Forwarded-Proto: "...)
+		b = append(b, c.scheme()...)
+		b = append(b, "\r\n"...)
 	}
 	if len(req.Host) > 0 && (!c.trusted || !has(req.Fields(), http1.ForwardedHost)) {
 		b = append(b, "X-Forwarded-Host: "...)
@@ -56,11 +89,14 @@ func (x *exchange) appendForwarded(b []byte) []byte {
 
 // remoteAddr is the address of who sent the request first: the last address in
 // X-Forwarded-For that is not itself a trusted proxy, else the peer.
-func (x *exchange) remoteAddr() string {
+func (x *exchange) remoteAddr() netip.Addr {
 	c, req := x.c, &x.c.req
 	addr := c.addr.Addr()
+	if client, ok := x.client(); ok {
+		return client
+	}
 	if !c.trusted {
-		return c.name().addr
+		return addr
 	}
 	fields := req.Fields()
 	for i := len(fields) - 1; i >= 0; i-- {
@@ -70,16 +106,16 @@ func (x *exchange) remoteAddr() string {
 		list := req.Value(&fields[i])
 		for len(list) > 0 {
 			from := bytes.LastIndexByte(list, ',') + 1
-			element, err := netip.ParseAddr(string(bytes.TrimSpace(list[from:])))
+			element, err := netip.ParseAddr(text(bytes.TrimSpace(list[from:])))
 			if err != nil {
-				return addr.String()
+				return addr
 			}
 			addr = element.Unmap()
 			if !x.settings.trusts(addr) {
-				return addr.String()
+				return addr
 			}
 			list = list[:max(from-1, 0)]
 		}
 	}
-	return addr.String()
+	return addr
 }

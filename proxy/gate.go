@@ -96,19 +96,24 @@ func (x *exchange) asksHealth() bool {
 	if method := string(req.Method); method != "GET" && method != "HEAD" {
 		return false
 	}
-	path := req.Path
-	if x.svc.StripPrefix && len(x.prefix) > 1 {
-		path = path[len(x.prefix):]
-		if len(path) == 0 {
-			path = rootPath
-		}
-	}
+	path := x.targetPath()
 	for _, health := range x.svc.HealthPaths {
 		if health, _, _ = strings.Cut(health, "?"); health == string(path) {
 			return true
 		}
 	}
 	return false
+}
+
+// targetPath is the path as the target sees it.
+func (x *exchange) targetPath() []byte {
+	path := x.c.req.Path
+	if x.svc.StripPrefix && len(x.prefix) > 1 {
+		if path = path[len(x.prefix):]; len(path) == 0 {
+			return rootPath
+		}
+	}
+	return path
 }
 
 // sayWell answers a health check in the place of the targets.

@@ -86,6 +86,7 @@ func (x *exchange) spoolBody() *Error {
 		return err
 	}
 	x.c.readBy = time.Time{} // of a deadline that was set here
+	_ = x.c.SetReadDeadline(time.Time{})
 	if errors.Is(cause, errCut) {
 		cause = errStopping // only a shutdown cuts what is on no target
 	}

@@ -2,9 +2,11 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // leaveWatch notices clients that leave while their exchange waits for a target.
@@ -18,7 +20,13 @@ type leaveWatch struct {
 	mu      sync.Mutex
 	next    int32
 	clients map[int32]*client // guarded by mu; by a number of our own, since descriptors are reused
+	fresh   []int32           // guarded by mu; those that are not in the epoll set yet
+	sweepAt time.Time         // guarded by mu; zero while nobody is parked
 }
+
+// watchDelay is how old a connection has to be to be watched. One that has come and
+// gone by then has cost no system call.
+const watchDelay = 20 * time.Millisecond
 
 func newLeaveWatch() (*leaveWatch, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
@@ -51,12 +59,46 @@ func (w *leaveWatch) add(c *client) {
 	}
 	c.watched = w.next
 	w.clients[c.watched] = c
+	if len(w.fresh) == 0 {
+		_ = w.file.SetReadDeadline(time.Now().Add(watchDelay)) // wakes run
+	}
+	w.fresh = append(w.fresh, c.watched)
 	w.mu.Unlock()
-	_ = c.raw.Control(func(fd uintptr) {
-		event := syscall.EpollEvent{Events: syscall.EPOLLRDHUP | epollET, Fd: c.watched}
-		_ = syscall.EpollCtl(w.fd(), syscall.EPOLL_CTL_ADD, int(fd), &event)
-	})
 }
+
+// watchFresh puts those that came lately into the epoll set. An end that one has
+// sent meanwhile is reported at once.
+func (w *leaveWatch) watchFresh() {
+	w.mu.Lock()
+	list := make([]*client, 0, len(w.fresh))
+	for _, number := range w.fresh {
+		if c := w.clients[number]; c != nil {
+			list = append(list, c)
+		}
+	}
+	w.fresh = w.fresh[:0]
+	if cap(w.fresh) > maxFresh {
+		w.fresh = nil
+	}
+	w.mu.Unlock()
+	for _, c := range list {
+		_ = w.control(c, syscall.EPOLL_CTL_ADD, untilEnd) // closed meanwhile, or parked
+	}
+}
+
+// untilEnd is what is watched for while a client has a goroutine.
+const untilEnd = syscall.EPOLLRDHUP | epollET
+
+func (w *leaveWatch) control(c *client, op int, events uint32) (err error) {
+	closed := c.raw.Control(func(fd uintptr) {
+		event := syscall.EpollEvent{Events: events, Fd: c.watched}
+		err = syscall.EpollCtl(w.fd(), op, int(fd), &event)
+	})
+	return errors.Join(closed, err)
+}
+
+// maxFresh is the most numbers for which storage is kept.
+const maxFresh = 1024
 
 // remove forgets c; closing its descriptor takes it out of the epoll set.
 func (w *leaveWatch) remove(c *client) {
@@ -74,8 +116,25 @@ func (w *leaveWatch) fd() (fd int) {
 func (w *leaveWatch) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { _ = w.file.Close() })
 	defer stop()
+	for timedOut(w.tell()) {
+		w.watchFresh()
+		w.closeExpired()
+		w.mu.Lock()
+		next := w.sweepAt
+		if len(w.fresh) > 0 {
+			next = time.Now().Add(watchDelay)
+		}
+		_ = w.file.SetReadDeadline(next)
+		w.mu.Unlock()
+	}
+}
+
+// tell tells clients that they left, until new ones are to be watched or the watch
+// is closed.
+func (w *leaveWatch) tell() error {
+	const ended = syscall.EPOLLRDHUP | syscall.EPOLLHUP | syscall.EPOLLERR
 	var events [64]syscall.EpollEvent
-	_ = w.raw.Read(func(fd uintptr) bool {
+	return w.raw.Read(func(fd uintptr) bool {
 		for {
 			n, err := syscall.EpollWait(int(fd), events[:], 0)
 			if err == syscall.EINTR {
@@ -88,7 +147,11 @@ func (w *leaveWatch) run(ctx context.Context) {
 				w.mu.Lock()
 				c := w.clients[event.Fd]
 				w.mu.Unlock()
-				if c != nil {
+				switch {
+				case c == nil:
+				case w.unpark(c):
+					c.server.running.Go(c.run)
+				case event.Events&ended != 0:
 					c.leave()
 				}
 			}

@@ -12,4 +12,6 @@ func newLeaveWatch() (*leaveWatch, error) { return &leaveWatch{}, nil }
 
 func (*leaveWatch) add(*client)             {}
 func (*leaveWatch) remove(*client)          {}
+func (*leaveWatch) park(*client) bool       { return false }
+func (*leaveWatch) unpark(*client) bool     { return false }
 func (*leaveWatch) run(ctx context.Context) { <-ctx.Done() }

@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,14 +46,21 @@ type rig struct {
 	addr   string
 	log    *lineBuffer
 	panics uint64 // that the test provokes
+
+	listener ListenerOptions
+	client   *tls.Config // nil for plain connections
 }
 
 type lineBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
+	silent atomic.Bool // it keeps nothing
+	mu     sync.Mutex
+	b      bytes.Buffer
 }
 
 func (l *lineBuffer) Write(p []byte) (int, error) {
+	if l.silent.Load() {
+		return len(p), nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
@@ -87,17 +96,27 @@ func newRig(t *testing.T, settings Settings, svc *service.Service) *rig {
 
 func newRigOf(t *testing.T, settings Settings, svc *service.Service, routes Routes) *rig {
 	t.Helper()
-	r := &rig{t: t, svc: svc, log: &lineBuffer{}}
-	access := NewAccessLog(r.log)
+	return newRigWith(t, settings, svc, routes, ListenerOptions{})
+}
+
+func newRigWith(t *testing.T, settings Settings, svc *service.Service, routes Routes, listener ListenerOptions) *rig {
+	t.Helper()
+	r := &rig{t: t, svc: svc, log: &lineBuffer{}, listener: listener}
+	access := NewAccessLog(r.log, nil)
 	r.server = New(Options{Routes: routes, Logger: zaptest.NewLogger(t), AccessLog: access, Settings: settings})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.addr = ln.Addr().String()
+	if overTLS && listener.TLS == nil && !isAboutPlain(t) {
+		a := newAuthority(t)
+		r.listener.TLS = only(a.issue("a"))
+		r.client = &tls.Config{RootCAs: a.pool, ServerName: "a"}
+	}
 	var running sync.WaitGroup
 	running.Go(func() {
-		if err := r.server.Serve(ln); err != nil {
+		if err := r.server.ServeListener(ln, r.listener); err != nil {
 			t.Errorf("serve: %v", err)
 		}
 	})
@@ -158,6 +177,9 @@ func (r *rig) dial() net.Conn {
 	}
 	r.t.Cleanup(func() { _ = conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if r.client != nil {
+		return secured(r.t, conn, r.client)
+	}
 	return conn
 }
 
@@ -329,11 +351,11 @@ func (w *wire) ends(clean bool) {
 }
 
 // closeWrite half-closes.
-func (w *wire) closeWrite() { _ = w.Conn.(*net.TCPConn).CloseWrite() }
+func (w *wire) closeWrite() { _ = tune(w.Conn).CloseWrite() }
 
 // reset closes with a RST.
 func (w *wire) reset() {
-	_ = w.Conn.(*net.TCPConn).SetLinger(0)
+	_ = tune(w.Conn).SetLinger(0)
 	_ = w.Close()
 }
 

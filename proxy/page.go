@@ -73,6 +73,9 @@ type ownHead struct {
 	retry   bool // the client may try again soon
 	minor   int  // version of the request
 	closing bool
+
+	location string // of a redirect
+	hsts     string
 }
 
 // worthRetrying reports whether the client is told to come back: what failed will
@@ -95,6 +98,12 @@ func (h ownHead) append(b []byte, length int) []byte {
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("X-Request-Id", h.id)
+	if h.location != "" {
+		head.Set("Location", h.location)
+	}
+	if h.hsts != "" {
+		head.Set(hstsName, h.hsts)
+	}
 	if h.retry {
 		head.Set("Retry-After", retryAfter)
 	}

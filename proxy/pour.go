@@ -1,8 +1,11 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"time"
+
+	"upfront/proxy/http1"
 )
 
 // pour moves bytes from one socket to another and takes none before the other has
@@ -11,24 +14,49 @@ import (
 // It is part of a workspace.
 type pour struct {
 	from, to *socket
+	patience time.Duration // of the receiver
 	buf      *[bodyBuffer]byte
-	most     int       // that may be moved at once
-	n        int       // bytes in buf, copies of those that from still has
-	piece    [1][]byte // what tryWrite is given
+	most     int // that may be moved at once
+	n        int // bytes in buf, copies of those that from still has
 	wrote    int
 	waited   bool
 	failed   error
+	splicing splicing
 
 	look, write func(fd uintptr) bool // bound once
 	take        func(fd uintptr)
 }
 
-func (p *pour) init(from, to *socket) {
-	p.from, p.to = from, to
+func (p *pour) init(from, to *socket, patience time.Duration) {
+	p.from, p.to, p.patience = from, to, patience
 	if p.look == nil {
 		p.look, p.write, p.take = p.tryLook, p.tryWrite, p.takeWritten
 	}
 }
+
+// move moves some of the next left bytes, without copying them where the receiver has
+// room for many. What fails is either the sender's or the receiver's fault.
+func (p *pour) move(left int64) (n int, fromFailed, toFailed error) {
+	if left >= spliceFrom {
+		if room := p.roomToSplice(); room > 0 {
+			n, fromFailed, toFailed = p.splice(int(min(int64(room), left)))
+			if fromFailed != errNoPipe { //nolint:errorlint // it is splice's own value
+				return n, fromFailed, toFailed
+			}
+		}
+	}
+	if err := p.fill(left); err != nil {
+		return 0, err, nil
+	}
+	n, err := p.flush()
+	return n, nil, err
+}
+
+// errNoPipe: the bytes have to be copied, for want of a pipe.
+var errNoPipe = errors.New("no pipe")
+
+// spliceFrom is how much must be left for a splice to pay.
+const spliceFrom = 64 << 10
 
 // fill waits until from has something, up to most bytes of which are then in buf.
 func (p *pour) fill(most int64) error {
@@ -60,6 +88,7 @@ func (p *pour) tryLook(fd uintptr) bool {
 // returns 0.
 func (p *pour) flush() (int, error) {
 	p.wrote, p.waited, p.failed = 0, false, nil
+	p.to.armWrite(time.Now(), p.patience)
 	if err := p.to.raw.Write(p.write); err != nil {
 		return 0, err
 	}
@@ -73,9 +102,7 @@ func (p *pour) tryWrite(fd uintptr) bool {
 	if p.waited {
 		return true
 	}
-	p.piece[0] = p.buf[:p.n]
-	p.wrote, p.failed = tryWrite(fd, p.piece[:])
-	p.piece[0] = nil
+	p.wrote, p.failed = tryWrite(fd, p.buf[:p.n], nil)
 	if p.wrote == 0 && p.failed == nil {
 		p.waited = true
 		p.release()
@@ -97,26 +124,38 @@ func (p *pour) release() {
 // not when the target is to be free before the client has everything. It costs a
 // system call more for each piece, which the rest must be worth.
 func (x *exchange) mayPour(body *flow) bool {
-	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil
+	return canPour && !x.leads && body.left > bodyBuffer && x.conn.raw != nil && x.c.raw != nil && x.c.layer == nil
+}
+
+// awaitReader waits until the client takes more of a large body over TLS, which cannot
+// be poured, before more of it is read: so a client that does not read holds no buffer.
+func (x *exchange) awaitReader(body *flow) *Error {
+	if !canTryIO || x.leads || x.c.layer == nil || x.c.raw == nil || body.kind != http1.Fixed || body.left <= bodyBuffer {
+		return nil
+	}
+	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
+	if err := x.c.raw.Write(takesMore); err != nil {
+		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
+	}
+	return nil
 }
 
 // pourBody passes on the rest of a body of known length.
 func (x *exchange) pourBody(body *flow) *Error {
 	p := &x.c.pour
-	p.init(&x.conn.socket, &x.c.socket)
+	p.init(&x.conn.socket, &x.c.socket, x.settings.BodyTimeout)
 	defer p.release()
 	for body.left > 0 {
 		x.conn.armRead(time.Now(), x.settings.BodyTimeout)
-		if err := p.fill(body.left); err != nil {
-			return x.cutBody(err)
-		}
-		x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-		n, err := p.flush()
-		if err != nil {
-			return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
-		}
+		n, fromFailed, toFailed := p.move(body.left)
 		x.sent += int64(n)
 		body.left -= int64(n)
+		switch {
+		case fromFailed != nil:
+			return x.cutBody(fromFailed)
+		case toFailed != nil:
+			return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(toFailed)}
+		}
 	}
 	return nil
 }

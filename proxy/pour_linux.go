@@ -15,11 +15,23 @@ const discard = syscall.MSG_TRUNC
 // which may take longer than our patience.
 const maxUnsent = 128 << 10
 
-// boundUnsent sets maxUnsent; a kernel that cannot goes without.
-func (s *socket) boundUnsent() {
-	if s.raw != nil {
-		_ = s.raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
-		})
+// boundUnsent sets maxUnsent on a connection, or on a listener for the connections to
+// come, and reports whether there was a TCP socket to set it on: what connections get
+// from another one is not known. A kernel that cannot goes without.
+func boundUnsent(conn any) bool {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
 	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	plain := false
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		protocol, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PROTOCOL)
+		plain = err == nil && protocol == unix.IPPROTO_TCP
+	})
+	return plain
 }

@@ -88,7 +88,7 @@ func TestServer_holdsNoBufferForAClientThatDoesNotRead(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for range clients {
 		w := r.wire()
-		_ = w.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
+		_ = tune(w.Conn).SetReadBuffer(4 << 10)
 		w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	}
 	target := r.svc.Pool.Targets()[0]

@@ -4,6 +4,7 @@ package proxy
 
 import (
 	"io"
+	"os"
 	"syscall"
 )
 
@@ -13,13 +14,15 @@ const canPour = true
 // wait says that nothing is there yet.
 func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
 	for {
-		n, _, err := syscall.Recvfrom(int(fd), b, syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch err {
+		n, errno := recv(fd, b, syscall.MSG_PEEK)
+		switch errno {
+		case 0:
+			return n, false, nil
 		case syscall.EINTR:
 		case syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return max(n, 0), false, err
+			return 0, false, os.NewSyscallError("read", errno)
 		}
 	}
 }
@@ -27,11 +30,11 @@ func lookAt(fd uintptr, b []byte) (n int, wait bool, err error) {
 // discardFrom takes the next len(b) bytes, which have arrived, from a descriptor.
 func discardFrom(fd uintptr, b []byte) error {
 	for len(b) > 0 {
-		n, _, err := syscall.Recvfrom(int(fd), b, discard|syscall.MSG_DONTWAIT)
+		n, errno := recv(fd, b, discard)
 		switch {
-		case err == syscall.EINTR:
-		case err != nil:
-			return err
+		case errno == syscall.EINTR:
+		case errno != 0:
+			return os.NewSyscallError("read", errno)
 		case n <= 0:
 			return io.ErrUnexpectedEOF // what was there a moment ago is not
 		default:

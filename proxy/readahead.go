@@ -31,7 +31,7 @@ type readAhead struct {
 // client. Its target can say that it does not want that, as to nginx; the field
 // goes on to the client, for there may be an nginx in front of us.
 func (x *exchange) mayLead() bool {
-	if !x.svc.BufferResponses || !canTryWrite || x.c.raw == nil {
+	if !x.svc.BufferResponses || !canTryIO || x.c.raw == nil {
 		return false
 	}
 	res := &x.c.res
@@ -60,11 +60,11 @@ func (x *exchange) lead(head, piece []byte) *Error {
 		return x.toClient(head, piece)
 	}
 	c.armWrite(time.Now(), x.settings.BodyTimeout)
-	n, err := c.atOnce.write(&c.socket, head, piece)
+	n, kept, err := c.sendNow(head, piece)
 	if err != nil {
 		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}
-	if n == len(head)+len(piece) {
+	if n == len(head)+len(piece) && !kept {
 		return nil
 	}
 	h := min(n, len(head))
@@ -89,6 +89,18 @@ func (x *exchange) fallBehind(head, piece []byte) *Error {
 	x.ahead = a
 	go a.run()
 	return nil
+}
+
+// sendNow writes what the client takes at once and returns how much that is. Where
+// there is TLS that is everything, for what was encrypted cannot be sent otherwise;
+// kept says that the client has yet to take some of it.
+func (c *client) sendNow(head, piece []byte) (n int, kept bool, err error) {
+	if c.layer != nil {
+		kept, err = c.layer.sendNow(&c.socket, &c.clientSender, head, piece)
+		return len(head) + len(piece), kept, err
+	}
+	n, err = c.clientSender.sendNow(&c.socket, head, piece)
+	return n, false, err
 }
 
 // leadNoMore goes back to waiting for the client, for want of a disk.
@@ -144,6 +156,9 @@ func (a *readAhead) run() {
 			a.fail(&Error{Op: "write", Source: FromProxy, Status: 500, Err: errPanic})
 		}
 	}()
+	if !a.write(nil) { // what TLS has kept
+		return
+	}
 	for {
 		piece, err := a.next()
 		if err != nil {
@@ -151,23 +166,30 @@ func (a *readAhead) run() {
 			a.fail(&Error{Op: "read spool", Source: FromProxy, Status: 500, Err: err})
 			return
 		}
-		if len(piece) == 0 {
-			return
-		}
-		a.c.armWrite(time.Now(), a.timeout)
-		if a.halt.Load() { // or stop comes now, and its deadline after ours
-			a.fail(&Error{Op: "write", Source: FromClient, Status: 499, Err: errClientLeft})
-			return
-		}
-		n, err := a.c.Write(piece)
-		a.mu.Lock()
-		a.sent += int64(n)
-		a.mu.Unlock()
-		if err != nil {
-			a.fail(&Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)})
+		if len(piece) == 0 || !a.write(piece) {
 			return
 		}
 	}
+}
+
+// write sends a piece, and reports whether that went well.
+func (a *readAhead) write(piece []byte) bool {
+	if len(piece) == 0 && a.c.layer == nil {
+		return true
+	}
+	a.c.armWrite(time.Now(), a.timeout)
+	if a.halt.Load() { // or stop comes now, and its deadline after ours
+		a.fail(&Error{Op: "write", Source: FromClient, Status: 499, Err: errClientLeft})
+		return false
+	}
+	n, err := a.c.Write(piece)
+	a.mu.Lock()
+	a.sent += int64(n)
+	a.mu.Unlock()
+	if err != nil {
+		a.fail(&Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)})
+	}
+	return err == nil
 }
 
 // next returns what is to be written next, nothing when the client has caught up.

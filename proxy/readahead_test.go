@@ -20,7 +20,7 @@ import (
 // got compares what the next answer brings with want, which is too long to show.
 func (w *wire) got(want []byte) {
 	w.t.Helper()
-	_ = w.Conn.(*net.TCPConn).SetReadBuffer(4 << 20) // it has been lazy for long enough
+	_ = tune(w.Conn).SetReadBuffer(4 << 20) // it has been lazy for long enough
 	res, err := http.ReadResponse(w.r, nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -37,7 +37,7 @@ const large = 8 << 20
 // lazy is a client whose socket takes little before it reads.
 func (r *rig) lazy() *wire {
 	w := r.wire()
-	_ = w.Conn.(*net.TCPConn).SetReadBuffer(32 << 10)
+	_ = tune(w.Conn).SetReadBuffer(32 << 10)
 	_ = w.SetDeadline(time.Now().Add(time.Minute))
 	return w
 }

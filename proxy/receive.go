@@ -97,6 +97,11 @@ func (x *exchange) readHead() *Error {
 // more, for all of it: else one that trickles could hold the client for days.
 func (x *exchange) awaitTarget(began time.Time) error {
 	timeout := x.svc.TargetTimeout
+	if x.lasts {
+		if waits := x.callTimeout(); waits > 0 {
+			timeout = waits + callSlack
+		}
+	}
 	if timeout <= 0 {
 		timeout = -1
 	}
@@ -164,7 +169,10 @@ func appendStatusLine(b []byte, res *http1.Response) []byte {
 func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	req, res := &x.c.req, &x.c.res
 	b = appendStatusLine(b, res)
+	wrote := x.marks()
+	b = x.appendScoped(b)
 	b = res.AppendKept(b, keepFromTarget)
+	b = x.appendCookies(b, wrote)
 	// RFC 9110 §8.6: never in a 204; in an answer to HEAD and in a 304 it says
 	// what the body would have been.
 	if n := res.ContentLength(); n >= 0 && res.Status != 204 {
@@ -178,6 +186,7 @@ func (x *exchange) appendResponseHead(b []byte, chunked bool) []byte {
 	if !res.Dated {
 		b = x.c.server.appendDate(b, time.Now())
 	}
+	b = x.appendHSTS(b)
 	if protocol := x.offered(); protocol != "" { // RFC 9110 §15.5.22: a 426 has to say to what
 		b = appendUpgrade(b, protocol)
 	}
@@ -212,8 +221,7 @@ func (x *exchange) decideClose(status int) {
 
 // toClient writes to the client. An error means that nobody is left to answer.
 func (x *exchange) toClient(head, body []byte) *Error {
-	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-	_, err := writeBoth(&x.c.socket, &head, body)
+	_, err := x.c.clientSender.send(&x.c.socket, &head, body, x.settings.BodyTimeout)
 	if cap(head) > cap(x.c.out) {
 		x.c.out = head[:0] // it grew: the next response need not
 	}
@@ -290,6 +298,9 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 		x.down.release()
 		if body.kind == http1.Fixed && x.mayPour(body) {
 			return x.pourBody(body)
+		}
+		if err := x.awaitReader(body); err != nil {
+			return err
 		}
 		if err := x.awaitBody(body); err != nil {
 			return err

@@ -54,15 +54,17 @@ func (x *exchange) appendRequestHead(b []byte) []byte {
 	b = x.appendTarget(b)
 	b = append(b, " HTTP/1.1\r\n"...)
 	b = x.appendHost(b)
+	if x.settings.KamalHeaders {
+		b = x.appendKamalTarget(b)
+	}
 	b = req.AppendKept(b, x.kept())
 	b = x.appendForwarded(b)
 	b = append(b, "X-Request-Id: "...)
 	b = append(b, x.id.bytes()...)
-	if !c.trusted || !has(req.Fields(), http1.RequestStart) {
-		b = append(b, "\r\nX-Request-Start: t="...)
-		b = strconv.AppendInt(b, x.start.UnixMilli(), 10)
-	}
 	b = append(b, "\r\n"...)
+	if !c.trusted || !has(req.Fields(), http1.RequestStart) {
+		b = x.appendRequestStart(b)
+	}
 	if req.Chunked() {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
@@ -81,6 +83,9 @@ func (x *exchange) appendRequestHead(b []byte) []byte {
 // "". A request for another upgrade goes on as one without.
 func (x *exchange) protocol() string {
 	req := &x.c.req
+	if x.conn.transport.dialer.Multiplexes() {
+		return "" // there is no Upgrade in HTTP/2 (RFC 9113 §8.6)
+	}
 	if req.WebSocket {
 		return webSocket
 	}
@@ -150,9 +155,54 @@ func (x *exchange) appendHost(b []byte) []byte {
 	if len(req.Host) > 0 {
 		b = append(b, req.Host...)
 	} else {
-		b = append(b, x.target.Address()...)
+		b = append(b, x.conn.transport.dialer.Host()...)
 	}
 	return append(b, "\r\n"...)
+}
+
+// appendRequestStart says when the request began.
+func (x *exchange) appendRequestStart(b []byte) []byte {
+	b = append(b, "X-Request-Start: "...)
+	if said, ok := x.kamalValue(http1.RequestStart); ok {
+		b = append(b, said...)
+	} else {
+		b = strconv.AppendInt(append(b, "t="...), x.start.UnixMilli(), 10)
+	}
+	return append(b, lineEnd...)
+}
+
+// kamalValue is what the client says in a line that kamal-proxy believes of anyone,
+// where we are to do as it does.
+func (x *exchange) kamalValue(kind http1.Kind) (value []byte, ok bool) {
+	if !x.settings.KamalHeaders {
+		return nil, false
+	}
+	for i := range x.c.req.Fields() {
+		if f := &x.c.req.Fields()[i]; f.Kind == kind {
+			return x.c.req.Value(f), true
+		}
+	}
+	return nil, false
+}
+
+const kamalTarget = "X-Kamal-Target"
+
+// appendKamalTarget names the target to itself as kamal-proxy does, behind what
+// trusted proxies have named.
+func (x *exchange) appendKamalTarget(b []byte) []byte {
+	req := &x.c.req
+	b = append(b, kamalTarget+": "...)
+	for i := range req.Fields() {
+		f := &req.Fields()[i]
+		if !called(req.Name(f), kamalTarget) {
+			continue
+		}
+		if f.Cut = true; x.c.trusted && len(req.Value(f)) > 0 {
+			b = append(append(b, req.Value(f)...), ", "...)
+		}
+	}
+	b = append(b, x.target.Address()...)
+	return append(b, lineEnd...)
 }
 
 func has(fields []http1.Field, kind http1.Kind) bool {

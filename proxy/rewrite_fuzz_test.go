@@ -23,7 +23,8 @@ func rewriting(trusted bool) *exchange {
 	if trusted {
 		settings.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	}
-	c := &client{server: &Server{}, workspace: &workspace{}, addr: netip.MustParseAddrPort("192.0.2.9:4000"), port: "80"}
+	c := &client{server: &Server{}, workspace: &workspace{}}
+	c.addr, c.port = netip.MustParseAddrPort("192.0.2.9:4000"), "80"
 	c.req.Reset()
 	c.res.Reset()
 	return &exchange{
@@ -57,6 +58,7 @@ func FuzzExchange_appendRequestHead(f *testing.F) {
 		x.identify()
 		want := keptFields(req.Fields(), req.Name, req.Value)
 		host, target := string(req.Host), string(req.Target)
+		x.conn = NewTransport(x.target.Address(), nil).(*transport).newConn()
 		head := x.appendRequestHead(nil)
 		var again http1.Request
 		again.Reset()

@@ -10,7 +10,7 @@ import (
 )
 
 // reserve is the descriptors that connections of clients and to targets leave
-// alone: the listeners, the control socket, probes, the log, the state file.
+// alone: the listeners, the control socket, probes, the log, the state file, pipes.
 const reserve = 32
 
 // share divides the descriptors that the process may have. What is beyond the

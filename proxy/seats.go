@@ -66,8 +66,6 @@ func (s *Server) seat(c *client) {
 // admit counts c among the clients, unless there are as many as there may be or
 // memory has no room for one.
 func (s *Server) admit(c *client) bool {
-	settings := s.settings.Load()
-	key := addressKey(c.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.room.clients.Add(1)
@@ -78,24 +76,41 @@ func (s *Server) admit(c *client) bool {
 		return false
 	}
 	s.seats.clients[c] = struct{}{}
-	if key.IsValid() {
-		s.seats.byAddress[key]++
-		c.extra = settings.MaxPerAddress > 0 && s.seats.byAddress[key] > settings.MaxPerAddress && !settings.trusts(c.addr.Addr())
-	}
-	if c.extra {
-		s.seats.extra++
+	if !c.listener.proxied(c.addr.Addr()) { // else who it is will be known later
+		s.count(c)
 	}
 	return true
 }
 
+// countAddress counts a client for its address once that is known.
+func (s *Server) countAddress(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(c)
+}
+
+// count is countAddress with mu held.
+func (s *Server) count(c *client) {
+	key := addressKey(c.addr.Addr())
+	if !key.IsValid() {
+		return
+	}
+	settings := s.settings.Load()
+	c.key = key
+	s.seats.byAddress[key]++
+	c.extra = settings.MaxPerAddress > 0 && s.seats.byAddress[key] > settings.MaxPerAddress && !settings.trusts(c.addr.Addr())
+	if c.extra {
+		s.seats.extra++
+	}
+}
+
 // unseat forgets c.
 func (s *Server) unseat(c *client) {
-	key := addressKey(c.addr.Addr())
 	s.mu.Lock()
 	delete(s.seats.clients, c)
 	s.room.clients.Add(-1)
-	if s.seats.byAddress[key]--; s.seats.byAddress[key] <= 0 {
-		delete(s.seats.byAddress, key)
+	if s.seats.byAddress[c.key]--; s.seats.byAddress[c.key] <= 0 {
+		delete(s.seats.byAddress, c.key)
 	}
 	if c.extra {
 		s.seats.extra--

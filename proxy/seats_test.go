@@ -83,14 +83,18 @@ func TestServer_letsNewClientsWaitWhileNoneIdles(t *testing.T) {
 	for range clients {
 		goOn <- struct{}{}
 	}
+	ended := 0 // of the first two; whoever is answered second may do so between two waits
 	for i, w := range clients {
 		res, body := w.receive("GET")
 		if body != "x" {
 			t.Fatalf("client %d got %q", i, body)
 		}
-		if i == 0 && !res.Close {
-			t.Error("a connection is kept while others wait for its seat")
+		if i < 2 && res.Close {
+			ended++
 		}
+	}
+	if ended == 0 {
+		t.Error("a connection is kept while others wait for its seat")
 	}
 	if len(asked) != 4 {
 		t.Errorf("target was asked %d more times, want 4", len(asked))

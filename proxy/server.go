@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,25 +23,34 @@ type Routes interface {
 // Options of a Server.
 type Options struct {
 	Routes Routes
+	// Challenges of certificate authorities. Nil answers none.
+	Challenges Challenges
 	// Logger for what an operator should know. Nil is silent.
 	Logger *zap.Logger
 	// AccessLog gets one line a request. Nil is off.
 	AccessLog *AccessLog
+	// Published finds a service whose health is published, by name, and returns nil
+	// when there is none. Nil publishes none.
+	Published func(name []byte) *service.Service
 	Settings  Settings
 }
 
 // Server is the data plane. New makes one, Serve runs it on a listener, Shutdown
 // ends it.
 type Server struct {
-	routes    Routes
-	log       *zap.Logger
-	accessLog *AccessLog
-	settings  atomic.Pointer[Settings] // replaced whole by Apply
-	counters  Counters
-	date      atomic.Pointer[dateLine] // replaced by who finds it old
-	spools    spoolDisk
+	routes     Routes
+	challenges Challenges // nil when none are answered
+	log        *zap.Logger
+	accessLog  *AccessLog
+	published  func(name []byte) *service.Service // may be nil
+	settings   atomic.Pointer[Settings]           // replaced whole by Apply
+	counters   Counters
+	date       atomic.Pointer[dateLine] // replaced by who finds it old
+	spools     spoolDisk
 
-	complained seldom // of a page that was not rendered
+	complained seldom      // of a page that was not rendered
+	speaker    http.Server // has what every one that speaks HTTP/2 has; never serves
+	boundsEach atomic.Bool // a listener cannot pass maxUnsent on to its connections
 
 	closing  atomic.Bool
 	cut      atomic.Bool   // Shutdown waits no longer
@@ -48,6 +58,7 @@ type Server struct {
 	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 
+	turns     chan struct{} // of the handshakes that compute
 	seats     seats
 	room      room
 	pressure  pressure
@@ -66,15 +77,21 @@ func New(o Options) *Server {
 		o.Logger = zap.NewNop()
 	}
 	s := &Server{
-		routes:    o.Routes,
-		log:       o.Logger,
-		accessLog: o.AccessLog,
-		quit:      make(chan struct{}),
-		listeners: make(map[net.Listener]struct{}),
-		seats:     newSeats(),
-		room:      newRoom(),
-		tunnels:   make(map[*tunnel]struct{}),
-		spools:    spoolDisk{create: temporaryFile, most: spoolMost},
+		routes:     o.Routes,
+		challenges: o.Challenges,
+		log:        o.Logger,
+		accessLog:  o.AccessLog,
+		published:  o.Published,
+		quit:       make(chan struct{}),
+		turns:      newHandshakeTurns(),
+		listeners:  make(map[net.Listener]struct{}),
+		seats:      newSeats(),
+		room:       newRoom(),
+		tunnels:    make(map[*tunnel]struct{}),
+		spools:     spoolDisk{create: temporaryFile, most: spoolMost},
+	}
+	if log, err := zap.NewStdLogAt(o.Logger, zap.DebugLevel); err == nil {
+		s.speaker.ErrorLog = log // what a client does wrong is no operator's concern
 	}
 	s.spools.room, s.spools.memory = &s.room, &s.pressure
 	s.Apply(o.Settings)
@@ -92,12 +109,16 @@ func (s *Server) Apply(settings Settings) {
 // ConnectTimeout is the present setting, for NewTransport.
 func (s *Server) ConnectTimeout() time.Duration { return s.settings.Load().ConnectTimeout }
 
-// Serve accepts connections from ln until Shutdown, and then returns nil. It
-// closes ln. Several listeners can be served at once.
-func (s *Server) Serve(ln net.Listener) error {
+// Serve accepts connections from a plain listener until Shutdown, and then returns
+// nil. It closes ln. Several listeners can be served at once.
+func (s *Server) Serve(ln net.Listener) error { return s.ServeListener(ln, ListenerOptions{}) }
+
+// ServeListener is Serve for a listener that is not a plain one.
+func (s *Server) ServeListener(ln net.Listener, o ListenerOptions) error {
 	if err := s.enter(ln); err != nil {
 		return errors.Join(err, ln.Close())
 	}
+	shared := s.newListener(o)
 	defer s.accepting.Done()
 	defer ln.Close()
 	pause := acceptPause{}
@@ -105,7 +126,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		conn, err := ln.Accept()
 		if err == nil {
 			pause.reset()
-			s.start(conn)
+			s.start(conn, shared)
 			continue
 		}
 		if s.closing.Load() || errors.Is(err, net.ErrClosed) {
@@ -141,14 +162,17 @@ func (s *Server) enter(ln net.Listener) error {
 		s.running.Go(func() { watch.run(ctx) })
 		s.running.Go(func() { s.watchMemory(ctx) })
 	}
+	if !boundUnsent(ln) {
+		s.boundsEach.Store(true)
+	}
 	s.listeners[ln] = struct{}{}
 	s.accepting.Add(1)
 	return nil
 }
 
 // start runs a client in a goroutine of its own, once there is a seat for it.
-func (s *Server) start(conn net.Conn) {
-	c := newClient(s, conn)
+func (s *Server) start(conn net.Conn, l *listener) {
+	c := newClient(s, conn, l)
 	s.counters.Connections.Add(1)
 	s.seat(c)
 	s.watch.add(c)

@@ -31,6 +31,10 @@ type Settings struct {
 	MaxHeadBytes int
 	// MaxFields of a request head. Default 100; more is answered 431.
 	MaxFields int
+	// HandshakeTimeout from the first packet of a connection to its first request,
+	// where it begins with a PROXY header or a TLS handshake: both have to be over.
+	// Default 10s.
+	HandshakeTimeout time.Duration
 	// HeadTimeout from the first byte of a head to its last. Default 10s.
 	HeadTimeout time.Duration
 	// IdleTimeout of a kept connection between two requests. Default 60s.
@@ -48,11 +52,18 @@ type Settings struct {
 	// BodyGrace that the body of a request has on top of BodyRate. Default 10s;
 	// negative is none.
 	BodyGrace time.Duration
+	// CleartextHTTP2 lets clients speak HTTP/2 without TLS when they begin with it
+	// (prior knowledge, RFC 9113 §3.3); never by an upgrade. Default: not.
+	CleartextHTTP2 bool
 	// KeepUnderscores passes on header names with an underscore. Default: they are
 	// dropped, for CGI-like targets take them for others. Those that are such a
 	// target's name of a field that means something to us, X_Forwarded_For or
 	// Content_Length, are dropped in any case.
 	KeepUnderscores bool
+	// KamalHeaders has targets see what kamal-proxy sends: X-Kamal-Target with their
+	// own address, and the X-Request-Id and X-Request-Start of anyone who sends them.
+	// Default: not, and only those of trusted proxies.
+	KamalHeaders bool
 	// TunnelTimeout without a byte in a tunnel, in both directions, or in the body
 	// of a response whose length is not known. Default 1h.
 	TunnelTimeout time.Duration
@@ -72,11 +83,14 @@ const (
 	DefaultBodyRate       = 500
 	DefaultBodyGrace      = 10 * time.Second
 	DefaultTunnelTimeout  = time.Hour
+
+	DefaultHandshakeTimeout = 10 * time.Second
 )
 
 func (s Settings) withDefaults() *Settings {
 	orInt(&s.MaxHeadBytes, DefaultMaxHeadBytes)
 	orInt(&s.MaxFields, DefaultMaxFields)
+	orDuration(&s.HandshakeTimeout, DefaultHandshakeTimeout)
 	orDuration(&s.HeadTimeout, DefaultHeadTimeout)
 	orDuration(&s.IdleTimeout, DefaultIdleTimeout)
 	orDuration(&s.ConnectTimeout, DefaultConnectTimeout)

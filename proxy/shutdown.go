@@ -28,6 +28,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.quitOnce.Do(func() { close(s.quit) })
 	s.stopAccepting()
 	s.letGo()
+	s.retireAll()
 	s.awaitIdle(ctx)
 	s.wakeIdle()
 
@@ -138,7 +139,7 @@ func (s *Server) cutTunnels() {
 }
 
 func (s *Server) closeAll() {
-	s.each(func(c *client) { _ = c.Close() })
+	s.each(func(c *client) { c.cutOff() })
 }
 
 func (s *Server) each(do func(*client)) {
@@ -146,6 +147,20 @@ func (s *Server) each(do func(*client)) {
 	defer s.mu.Unlock()
 	for c := range s.seats.clients {
 		do(c)
+		if c.http2 != nil {
+			c.http2.group.each(do)
+		}
+	}
+}
+
+// retireAll tells clients that carry streams to open no more of them.
+func (s *Server) retireAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.seats.clients {
+		if c.http2 != nil {
+			c.http2.retire()
+		}
 	}
 }
 

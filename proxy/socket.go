@@ -12,10 +12,12 @@ import (
 // without taking it, and deadlines that are cheap to refresh.
 type socket struct {
 	net.Conn
-	raw syscall.RawConn // nil when the connection is not the system's
+	raw   syscall.RawConn // nil when the connection is not the system's
+	layer *tlsLayer       // nil unless Conn speaks TLS; raw is below it
+	soft  softConn        // nil when it is the system's, or cannot be looked at
 
-	readBy  time.Time // what the read deadline is set to; owner: who reads
-	writeBy time.Time // what the write deadline is set to; owner: who writes
+	readBy  time.Time // what the read deadline is set to, zero for none; owner: who reads
+	writeBy time.Time // what the write deadline is set to, zero for none; owner: who writes
 
 	look   func(fd uintptr) bool // tryRead, bound once so that it costs no allocation
 	get    func() []byte         // owner: who reads, for the time of one readLazy
@@ -30,7 +32,18 @@ type socket struct {
 
 func (s *socket) init(conn net.Conn) {
 	s.Conn = conn
-	if sc, ok := conn.(syscall.Conn); ok && canTryRead {
+	s.initRaw(conn)
+}
+
+// initTLS is init for a connection that speaks TLS.
+func (s *socket) initTLS(layer *tlsLayer) {
+	s.Conn, s.layer = layer.tls, layer
+	s.initRaw(layer.Conn)
+}
+
+func (s *socket) initRaw(conn net.Conn) {
+	s.soft, _ = conn.(softConn)
+	if sc, ok := conn.(syscall.Conn); ok && canTryIO {
 		if raw, err := sc.SyscallConn(); err == nil {
 			s.raw = raw
 			s.look, s.peek = s.tryRead, func(fd uintptr) { s.silent, s.over = peekAt(fd) }
@@ -42,6 +55,9 @@ func (s *socket) init(conn net.Conn) {
 // only when it is about to read, and gives it back with drop while there is
 // nothing to read: an idle connection costs no buffer.
 func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
+	if s.soft != nil {
+		return s.readSoft(get, drop)
+	}
 	if s.raw == nil {
 		return noProgress(s.Read(get()))
 	}
@@ -61,7 +77,14 @@ func (s *socket) readLazy(get func() []byte, drop func()) (int, error) {
 // tryRead reads without waiting; false makes the runtime's poller wait and call
 // it again.
 func (s *socket) tryRead(fd uintptr) bool {
-	n, wait, err := tryRead(fd, s.get())
+	var n int
+	var wait bool
+	var err error
+	if s.layer == nil {
+		n, wait, err = tryRead(fd, s.get())
+	} else {
+		n, wait, err = s.layer.tryRead(fd, s.get())
+	}
 	if n <= 0 { // an end needs no buffer either: many may come at once
 		s.drop()
 	}
@@ -71,6 +94,22 @@ func (s *socket) tryRead(fd uintptr) bool {
 	}
 	s.got, s.erred = max(n, 0), err
 	return true
+}
+
+// Write sends b.
+func (s *socket) Write(b []byte) (int, error) {
+	if s.layer != nil {
+		return s.layer.send(b, nil)
+	}
+	return s.Conn.Write(b)
+}
+
+// system is the connection below TLS, if there is TLS.
+func (s *socket) system() net.Conn {
+	if s.layer != nil {
+		return s.layer.Conn
+	}
+	return s.Conn
 }
 
 func noProgress(n int, err error) (int, error) {
@@ -118,6 +157,10 @@ func rearm(by, now time.Time, d time.Duration) (time.Time, bool) {
 // quiet reports whether nothing has arrived on a connection that should be
 // silent: no byte, no end.
 func (s *socket) quiet() bool {
+	if s.soft != nil {
+		silent, _ := s.soft.Peek()
+		return silent
+	}
 	if s.raw == nil {
 		return true
 	}
@@ -128,6 +171,10 @@ func (s *socket) quiet() bool {
 
 // ended reports whether the peer's end, or an error, is the next thing to read.
 func (s *socket) ended() bool {
+	if s.soft != nil {
+		_, over := s.soft.Peek()
+		return over
+	}
 	if s.raw == nil {
 		return false
 	}
@@ -138,18 +185,26 @@ func (s *socket) ended() bool {
 
 // closeWrite tells the peer that no more will come, where the connection can.
 func (s *socket) closeWrite() {
+	if s.layer != nil {
+		s.layer.closeWrite()
+		return
+	}
 	if half, ok := s.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 }
 
-// reset closes the connection so that the peer cannot take it for a clean end.
+// reset closes the connection so that the peer cannot take it for a clean end: with
+// no close_notify where there is TLS.
 func (s *socket) reset() {
-	if tcp, ok := s.Conn.(*net.TCPConn); ok {
+	if tcp, ok := s.system().(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	_ = s.Close()
+	s.cutOff()
 }
+
+// cutOff closes the connection at once, and does not say goodbye to TLS.
+func (s *socket) cutOff() { _ = s.system().Close() }
 
 // stillThere is how the system asks a silent peer whether it is there.
 var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3}
@@ -158,7 +213,7 @@ var stillThere = net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Inter
 // be it silent or talked to. A peer that takes nothing has patience of time at least;
 // a negative one is for ever.
 func (s *socket) noticeDeath(patience time.Duration) {
-	tcp, ok := s.Conn.(*net.TCPConn)
+	tcp, ok := s.system().(*net.TCPConn)
 	if !ok {
 		return
 	}

@@ -2,8 +2,10 @@ package proxy
 
 import (
 	"context"
+	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +23,9 @@ type targetConn struct {
 	// written by who sends.
 	sent  atomic.Int64
 	count func(fd uintptr) // bound once
+	wire  syscall.RawConn  // whose system says what was acknowledged; nil where none does
+	below *atomic.Int64    // bytes that TLS wrote to wire; nil without TLS
+	began int64            // of below, before this exchange; owner: transport
 	owed  int              // what count found; owner: the exchange
 	far   bool             // what the target sent may be under way for a while; set by dial
 
@@ -62,16 +67,46 @@ func (c *targetConn) killed() error {
 	return c.cause
 }
 
+// init takes over the connection that was dialled.
+func (c *targetConn) init(conn net.Conn) {
+	c.socket.init(conn)
+	c.wire, c.below = c.raw, nil
+	switch conn := conn.(type) {
+	case *net.UnixConn:
+		// What the system counts there is memory, until the target has read all of it.
+		c.wire = nil
+	case interface {
+		Wire() (syscall.RawConn, *atomic.Int64)
+	}:
+		c.wire, c.below = conn.Wire()
+	}
+	c.mark()
+	if c.wire != nil {
+		c.count = func(fd uintptr) { c.owed = unacked(fd) }
+		_ = c.wire.Control(func(fd uintptr) { c.far = roundTrip(fd) > near })
+	}
+}
+
+// mark notes that what is written from here on is the next exchange's.
+func (c *targetConn) mark() {
+	if c.below != nil {
+		c.began = c.below.Load()
+	}
+}
+
 // untouched reports whether the target had no byte of the request yet when it
 // sent what was read last, be that bytes or its end: every segment acknowledges
 // what its sender has. False where the system does not tell.
 func (c *targetConn) untouched() bool {
-	if c.raw == nil {
+	if c.wire == nil {
 		return false
 	}
 	c.owed = 0
-	_ = c.raw.Control(c.count) // a closed connection owes nothing
-	sent := c.sent.Load()      // last: it may only have grown meanwhile
+	_ = c.wire.Control(c.count) // a closed connection owes nothing
+	sent := c.sent.Load()       // last: it may only have grown meanwhile
+	if c.below != nil && sent > 0 {
+		sent = c.below.Load() - c.began
+	}
 	return sent > 0 && int64(c.owed) >= sent
 }
 

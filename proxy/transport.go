@@ -2,12 +2,12 @@ package proxy
 
 import (
 	"context"
-	"net"
 	"slices"
 	"sync"
 	"time"
 
 	"upfront/balancer"
+	"upfront/dial"
 )
 
 // targetIdle is how long an unused connection to a target is kept: less than
@@ -23,6 +23,7 @@ const near = 50 * time.Microsecond
 // reused for a new one, even at the same address.
 type transport struct {
 	address        string
+	dialer         *dial.Dialer
 	connectTimeout func() time.Duration
 
 	// mu is held for a push or a pop: 25 ns of the request, measured
@@ -37,11 +38,18 @@ type transport struct {
 	trust trust
 }
 
-// NewTransport makes the connections to one target. connectTimeout is asked at
-// every dial; a name is resolved at every dial.
+// NewTransport makes the connections to one target that speaks HTTP/1.1 over TCP.
+// connectTimeout is asked at every dial; a name is resolved at every dial.
 func NewTransport(address string, connectTimeout func() time.Duration) balancer.Transport {
+	return NewTransportBy(dial.New(dial.Options{Address: address}), connectTimeout)
+}
+
+// NewTransportBy makes the connections to one target as dialer does, which it closes
+// in the end.
+func NewTransportBy(dialer *dial.Dialer, connectTimeout func() time.Duration) balancer.Transport {
 	return &transport{
-		address:        address,
+		address:        dialer.Name(),
+		dialer:         dialer,
 		connectTimeout: connectTimeout,
 		open:           make(map[*targetConn]struct{}),
 	}
@@ -132,7 +140,8 @@ func (t *transport) newConn() *targetConn {
 // within makes the connections to come count in room. One transport has one room.
 func (t *transport) within(r *room) {
 	t.mu.Lock()
-	enters := t.room == nil && !t.closed
+	// Those that share their way to the target take no descriptor.
+	enters := t.room == nil && !t.closed && !t.dialer.Multiplexes()
 	if enters {
 		t.room = r
 	}
@@ -186,18 +195,16 @@ func (t *transport) closeOldest() bool {
 
 // dial connects conn. It gives up when ctx ends.
 func (t *transport) dial(ctx context.Context, conn *targetConn) error {
-	// TCP keep-alive stays on: a stream or a tunnel may be silent for an hour, and
-	// a target whose machine is gone would never say so.
-	dialer := net.Dialer{Timeout: max(t.connectTimeout(), 0)}
-	c, err := dialer.DialContext(ctx, "tcp", t.address)
+	if timeout := t.connectTimeout(); timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	c, err := t.dialer.Dial(ctx)
 	if err != nil {
 		return err
 	}
 	conn.init(c)
-	conn.count = func(fd uintptr) { conn.owed = unacked(fd) }
-	if conn.raw != nil {
-		_ = conn.raw.Control(func(fd uintptr) { conn.far = roundTrip(fd) > near })
-	}
 	return nil
 }
 
@@ -212,6 +219,7 @@ func (t *transport) put(conn *targetConn, now time.Time) {
 		return
 	}
 	conn.busy = false
+	conn.mark()
 	t.idle = append(t.idle, conn)
 	if t.sweep == nil {
 		t.sweep = time.AfterFunc(targetIdle, t.closeIdle)
@@ -286,6 +294,7 @@ func (t *transport) Close() {
 	t.idle = nil
 	room := t.room
 	t.mu.Unlock()
+	t.dialer.Close()
 	if room != nil {
 		room.leave(t)
 	}

@@ -55,6 +55,7 @@ func (x *exchange) switchProtocols() *Error {
 	}
 	c.out = appendStatusLine(c.out[:0], res)
 	c.out = res.AppendKept(c.out, keepFromTarget)
+	c.out = x.appendCookies(c.out, false)
 	c.out = append(appendUpgrade(c.out, protocol), "\r\n"...)
 	x.down.consume(res.Len())
 	t := &tunnel{

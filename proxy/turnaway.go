@@ -18,11 +18,13 @@ func (c *client) turnAway() {
 		return
 	}
 	c.armRead(time.Now(), turnAwayTime)
-	n, err := c.readLazy(c.getSpace, c.putSpace)
-	if err != nil {
-		return
+	if c.read == c.have { // nothing came with the PROXY header
+		n, err := c.readLazy(c.getSpace, c.putSpace)
+		if err != nil {
+			return
+		}
+		c.have = n
 	}
-	c.have = n
 	c.x.begin(c)
 	c.x.settings = hasty
 	c.req.Reset()

@@ -176,7 +176,9 @@ func (u *upload) await(x *exchange) error {
 	for {
 		asked := u.asked.Load()
 		timeout, began := x.settings.BodyTimeout, time.Now()
-		if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
+		if x.lasts {
+			timeout = x.settings.TunnelTimeout
+		} else if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
 			timeout = left
 		}
 		x.c.armRead(began, timeout)
@@ -194,7 +196,7 @@ func (u *upload) await(x *exchange) error {
 		case !timedOut(err) || u.halt.Load():
 			return err
 		case asked:
-		case u.pace.tooSlow():
+		case u.pace.tooSlow() && !x.lasts:
 			return errTooSlow
 		default:
 			return err
@@ -217,9 +219,8 @@ func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 }
 
 func (u *upload) toTarget(x *exchange, conn *targetConn, piece []byte) *Error {
-	conn.armWrite(time.Now(), x.settings.BodyTimeout)
 	conn.sent.Add(int64(len(piece)))
-	if _, err := conn.Write(piece); err != nil {
+	if _, err := x.c.targetSender.send(&conn.socket, &piece, nil, x.settings.BodyTimeout); err != nil {
 		return &Error{Op: "send body", Target: conn.transport.address, Source: FromTarget, Status: 502, Err: cause(err)}
 	}
 	return nil

@@ -22,13 +22,14 @@ const (
 // workspace is what a connection needs only while it has a request: a
 // connection that waits for one holds none.
 type workspace struct {
-	in     []byte // what the client sent: in[read:have] is not consumed yet
-	out    []byte // the head being written, with a small body behind it
-	req    http1.Request
-	res    http1.Response
-	x      exchange
-	pour   pour
-	atOnce nowWriter
+	in   []byte // what the client sent: in[read:have] is not consumed yet
+	out  []byte // the head being written, with a small body behind it
+	req  http1.Request
+	res  http1.Response
+	x    exchange
+	pour pour
+
+	clientSender, targetSender sender
 }
 
 var workspaces = sync.Pool{New: func() any {

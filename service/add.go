@@ -37,7 +37,7 @@ func (r *Registry) Add(ctx context.Context, name string, req api.AddRequest, pro
 			return nil
 		}
 		next := cur.clone()
-		next.live = cur.live.with(append(slices.Clone(cur.live.members), members...))
+		next.live = cur.live.with(slot{members: slices.Concat(cur.live.members, members), readers: cur.live.readers})
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)
@@ -64,13 +64,16 @@ func addable(w *world, name string, target api.Target) (api.Spec, error) {
 	if e == nil {
 		return api.Spec{}, notFound(name)
 	}
+	if err := e.live.spec.Fits(target); err != nil {
+		return api.Spec{}, err
+	}
 	m := e.live.member(target.Address)
 	switch {
 	case m != nil && m.target.Draining():
 		return e.live.spec, nil // put back, which leaves the set as the file fixes it
 	case e.fixed():
 		return api.Spec{}, ownedTargets(name)
-	case m != nil:
+	case m != nil || find(e.live.readers, target.Address) != nil:
 		return api.Spec{}, failure(api.CodeInvalid, "--target", "target %q is already one of service %q: nothing to do",
 			target.Address, name)
 	}

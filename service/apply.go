@@ -16,6 +16,8 @@ type Declared struct {
 	Spec api.Spec
 	// Targets fixed by the file; nil when the control socket sets them.
 	Targets []api.Target
+	// Readers are fixed targets that only read; only with Targets.
+	Readers []api.Target
 	// DeployTimeout after which targets that are not healthy are a problem; they
 	// keep being probed. Default 30s.
 	DeployTimeout api.Duration
@@ -47,7 +49,7 @@ func (r *Registry) Check(declared []Declared) error {
 //   - folders of error pages are read anew. One that cannot be read costs only the
 //     pages; ServiceInfo.Problem says so.
 func (r *Registry) Apply(declared []Declared) error {
-	pages := r.findDeclared(declared)
+	files := r.findDeclared(declared)
 	return r.commit(func(d *draft) error {
 		declared, err := check(d.entries, declared)
 		if err != nil {
@@ -71,12 +73,12 @@ func (r *Registry) Apply(declared []Declared) error {
 			if e.declared != nil {
 				drain = e.declared.DrainTimeout
 			}
-			r.leave(d, e.live.members)
+			r.leave(d, e.live.all())
 			r.forget(d, e)
-			d.after(func() { r.retireLater(e.live.members, drain.Std()) })
+			d.after(func() { r.retireLater(e.live.all(), drain.Std()) })
 		}
 		for _, want := range declared {
-			if err := r.declare(d, want, pages[want.Name]); err != nil {
+			if err := r.declare(d, want, files[want.Name]); err != nil {
 				return err
 			}
 		}
@@ -93,38 +95,40 @@ func disown(d *draft, e *entry) error {
 }
 
 // declare makes one service of the draft what the file says.
-func (r *Registry) declare(d *draft, want Declared, pages errorPages) error {
+func (r *Registry) declare(d *draft, want Declared, files onDisk) error {
 	cur := d.entries[want.Name]
 	if cur != nil && cur.declared != nil && reflect.DeepEqual(*cur.declared, want) {
-		return repaint(d, cur, pages)
+		return repaint(d, cur, files.pages)
 	}
 	next := &entry{}
-	var members []*member
+	var active slot
 	kept := r.newLasting()
 	if cur != nil {
 		next = cur.clone()
-		members, kept = cur.live.members, cur.live.lasting()
+		active, kept = cur.live.slot, cur.live.lasting()
 	}
 	next.endPending(d)
 	next.declared, next.restored, next.problem = &want, false, ""
-	next.live = newService(want.Name, want.Spec, pages, members, kept)
-	targets := want.Targets
+	next.live = newService(want.Name, want.Spec, files, active, kept)
+	targets, readers := want.Targets, want.Readers
 	if targets == nil {
-		targets = next.live.targets()
+		targets, readers = next.live.targets(), specsOf(next.live.readers)
 	} else {
 		next.previous = nil // rollback is the file's to do
 	}
-	r.settle(d, next, targets, want.DeployTimeout.Std(), want.DrainTimeout.Std())
+	r.settle(d, next, targets, readers, want.DeployTimeout.Std(), want.DrainTimeout.Std())
 	return d.put(next)
 }
 
 // repaint gives a service that did not change the pages that its folder has now.
 func repaint(d *draft, cur *entry, pages errorPages) error {
-	if cur.live.pages.set.Equal(pages.set) && cur.live.pages.problem == pages.problem {
+	if cur.live.files.pages.set.Equal(pages.set) && cur.live.files.pages.problem == pages.problem {
 		return nil
 	}
 	next := cur.clone()
-	next.live = newService(cur.live.Name, cur.live.spec, pages, cur.live.members, cur.live.lasting())
+	files := cur.live.files // certificates are watched
+	files.pages = pages
+	next.live = newService(cur.live.Name, cur.live.spec, files, cur.live.slot, cur.live.lasting())
 	return d.put(next)
 }
 
@@ -178,6 +182,9 @@ func (d Declared) normal() (Declared, error) {
 		if err := api.ValidateTargets(d.Targets); err != nil {
 			return d, err
 		}
+		if err := api.ValidateReaders(d.Readers); err != nil {
+			return d, err
+		}
 	}
 	timeouts := api.RollbackRequest{DeployTimeout: d.DeployTimeout, DrainTimeout: d.DrainTimeout}
 	if err := timeouts.Validate(); err != nil {
@@ -187,9 +194,13 @@ func (d Declared) normal() (Declared, error) {
 	if err != nil {
 		return d, err
 	}
+	if err := spec.Fits(whole(d.Targets, d.Readers)...); err != nil {
+		return d, err
+	}
 	timeouts = timeouts.WithDefaults()
+	fixed := api.DeployRequest{Targets: d.Targets, Readers: d.Readers}.WithDefaults()
 	return Declared{
-		Name: d.Name, Spec: spec, Targets: api.DeployRequest{Targets: d.Targets}.WithDefaults().Targets,
+		Name: d.Name, Spec: spec, Targets: fixed.Targets, Readers: fixed.Readers,
 		DeployTimeout: timeouts.DeployTimeout, DrainTimeout: timeouts.DrainTimeout,
 	}, nil
 }

@@ -33,7 +33,7 @@ func publishOne(r *Registry, i int) error {
 		if _, err := deployable(d.asWorld(), name, spec); err != nil {
 			return err
 		}
-		next, _ := r.succeed(d.entries[name], name, spec, errorPages{}, members)
+		next, _ := r.succeed(d.entries[name], name, spec, onDisk{}, slot{members: members})
 		return d.put(next)
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/dial"
 )
 
 func TestRegistry_Add_joinsOnceHealthy(t *testing.T) {
@@ -139,7 +140,7 @@ func (c *cutter) hold(t *testing.T, r *Registry, name string) {
 
 func TestRegistry_Pause_holdsUntilResume(t *testing.T) {
 	transport := &cutter{}
-	r, _ := startRegistry(t, Options{NewTransport: func(string) balancer.Transport { return transport }})
+	r, _ := startRegistry(t, Options{NewTransport: func(*dial.Dialer) balancer.Transport { return transport }})
 	mustDeploy(t, r, "web", quick(), startApp(t, 200))
 	transport.hold(t, r, "web")
 	result, err := r.Pause(t.Context(), "web", api.PauseRequest{DrainTimeout: api.Duration(20 * time.Millisecond)}, nil)
@@ -174,7 +175,7 @@ func TestRegistry_Pause_holdsUntilResume(t *testing.T) {
 
 func TestRegistry_Stop_cutsAtTheTimeout(t *testing.T) {
 	transport := &cutter{}
-	r, _ := startRegistry(t, Options{NewTransport: func(string) balancer.Transport { return transport }})
+	r, _ := startRegistry(t, Options{NewTransport: func(*dial.Dialer) balancer.Transport { return transport }})
 	mustDeploy(t, r, "web", quick(), startApp(t, 200))
 	transport.hold(t, r, "web")
 	result, err := r.Stop(t.Context(), "web", api.StopRequest{
@@ -196,7 +197,7 @@ func TestRegistry_Stop_cutsAtTheTimeout(t *testing.T) {
 
 func TestRegistry_Stop_resumedMeanwhileCutsNothing(t *testing.T) {
 	transport := &cutter{}
-	r, _ := startRegistry(t, Options{NewTransport: func(string) balancer.Transport { return transport }})
+	r, _ := startRegistry(t, Options{NewTransport: func(*dial.Dialer) balancer.Transport { return transport }})
 	mustDeploy(t, r, "web", quick(), startApp(t, 200))
 	transport.hold(t, r, "web")
 	var once sync.Once
@@ -219,11 +220,11 @@ func TestRegistry_Stop_resumedMeanwhileCutsNothing(t *testing.T) {
 func TestRegistry_Deploy_closesTheTransports(t *testing.T) {
 	var mu sync.Mutex
 	made := map[string]*cutter{}
-	r, _ := startRegistry(t, Options{NewTransport: func(address string) balancer.Transport {
+	r, _ := startRegistry(t, Options{NewTransport: func(dialer *dial.Dialer) balancer.Transport {
 		mu.Lock()
 		defer mu.Unlock()
-		made[address] = &cutter{}
-		return made[address]
+		made[dialer.Name()] = &cutter{}
+		return made[dialer.Name()]
 	}})
 	a, b, bad := startApp(t, 200), startApp(t, 200), startApp(t, 503)
 	mustDeploy(t, r, "web", quick(), a)

@@ -33,16 +33,23 @@ func (r *Registry) Deploy(ctx context.Context, name string, req api.DeployReques
 		return nil, err
 	}
 	req = req.WithDefaults()
-	pages, err := readPages(spec)
+	if err := checkTLS(spec); err != nil {
+		return nil, err
+	}
+	files, err := r.readFiles(spec)
 	if err != nil {
 		return nil, err
 	}
 	return r.replace(ctx, replacement{
-		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede,
-		pages: func(api.Spec) errorPages { return pages },
-		set: func(w *world) (api.Spec, []api.Target, error) {
+		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout, supersede: req.Supersede, force: req.Force,
+		files: func(api.Spec) onDisk { return files },
+		set: func(w *world) (api.Spec, []api.Target, int, error) {
+			all := whole(req.Targets, req.Readers)
 			effective, err := deployable(w, name, spec)
-			return effective, req.Targets, err
+			if err == nil {
+				err = effective.Fits(all...)
+			}
+			return effective, all, len(req.Readers), err
 		},
 	}, progress)
 }
@@ -56,20 +63,20 @@ func (r *Registry) Rollback(ctx context.Context, name string, req api.RollbackRe
 	req = req.WithDefaults()
 	return r.replace(ctx, replacement{
 		name: name, deploy: req.DeployTimeout, drain: req.DrainTimeout,
-		pages: func(spec api.Spec) errorPages { return r.findPages(name, spec) },
-		set: func(w *world) (api.Spec, []api.Target, error) {
+		files: func(spec api.Spec) onDisk { return r.findFiles(name, spec) },
+		set: func(w *world) (api.Spec, []api.Target, int, error) {
 			e := w.entries[name]
 			switch {
 			case e == nil:
-				return api.Spec{}, nil, notFound(name)
+				return api.Spec{}, nil, 0, notFound(name)
 			case e.fixed():
-				return api.Spec{}, nil, ownedTargets(name)
+				return api.Spec{}, nil, 0, ownedTargets(name)
 			case e.previous == nil:
-				return api.Spec{}, nil, failure(api.CodeNoPrevious, "",
+				return api.Spec{}, nil, 0, failure(api.CodeNoPrevious, "",
 					"service %q has no previous targets to roll back to: deploy them with proxyctl deploy", name)
 			}
 			spec, err := deployable(w, name, e.previous.Spec)
-			return spec, e.previous.Targets, err
+			return spec, whole(e.previous.Targets, e.previous.Readers), len(e.previous.Readers), err
 		},
 	}, progress)
 }
@@ -79,14 +86,16 @@ type replacement struct {
 	name          string
 	deploy, drain api.Duration
 	supersede     bool
-	set           func(*world) (api.Spec, []api.Target, error)
-	pages         func(api.Spec) errorPages // asked once, without a lock
+	force         bool // waits for no target
+	// set returns the targets, of which the last so many are readers.
+	set   func(*world) (spec api.Spec, targets []api.Target, readers int, err error)
+	files func(api.Spec) onDisk // asked once, without a lock
 }
 
 func (r *Registry) replace(ctx context.Context, p replacement, report reporter) (*api.Result, error) {
 	// Judged before it queues, so that a wrong request fails at once and cannot
 	// supersede a right one.
-	if _, _, err := p.set(r.world.Load()); err != nil {
+	if _, _, _, err := p.set(r.world.Load()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -97,18 +106,23 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 	}
 	defer r.turns.leave(own)
 
-	spec, _, err := p.set(r.world.Load())
+	spec, _, _, err := p.set(r.world.Load())
 	if err != nil {
 		return nil, err
 	}
-	pages := p.pages(spec)
+	files := p.files(spec)
 	var old []*member
 	result := &api.Result{Service: p.name}
+	readers := 0
 	waited, switched, err := trial{
-		name: p.name, timeout: p.deploy.Std(), want: p.set,
+		name: p.name, timeout: p.deploy.Std(), force: p.force,
+		want: func(w *world) (spec api.Spec, targets []api.Target, err error) {
+			spec, targets, readers, err = p.set(w)
+			return spec, targets, err
+		},
 		enter: func(d *draft, spec api.Spec, members []*member) error {
-			next, replaced := r.succeed(d.entries[p.name], p.name, spec, pages, members)
-			old, result.Targets = replaced, next.live.targets()
+			next, replaced := r.succeed(d.entries[p.name], p.name, spec, files, split(members, readers))
+			old, result.Targets, result.Readers = replaced, next.live.targets(), specsOf(next.live.readers)
 			next.endPending(d)
 			r.leave(d, old)
 			return d.put(next)
@@ -126,24 +140,26 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 }
 
 // succeed returns the entry that follows cur (nil for a new service) when
-// members replace its targets, and those they replace.
-func (r *Registry) succeed(cur *entry, name string, spec api.Spec, pages errorPages, members []*member) (
+// active replaces its active slot, and those that leave it.
+func (r *Registry) succeed(cur *entry, name string, spec api.Spec, files onDisk, active slot) (
 	next *entry, old []*member,
 ) {
 	next = &entry{}
 	kept := r.newLasting()
 	if cur != nil {
 		next = cur.clone()
-		kept, old = cur.live.lasting(), cur.live.members
+		kept, old = cur.live.lasting(), cur.live.slot.all()
 		if len(old) > 0 {
-			next.previous = &api.PreviousState{Spec: cur.live.spec, Targets: cur.live.targets()}
+			next.previous = &api.PreviousState{
+				Spec: cur.live.spec, Targets: cur.live.targets(), Readers: specsOf(cur.live.readers),
+			}
 		}
 	}
 	next.restored, next.problem = false, ""
-	if next.declared != nil { // the spec is the file's, and so are the pages
-		pages = cur.live.pages
+	if next.declared != nil { // the spec is the file's, and so is what it names
+		files = cur.live.files
 	}
-	next.live = newService(name, spec, pages, members, kept)
+	next.live = newService(name, spec, files, active, kept)
 	return next, old
 }
 

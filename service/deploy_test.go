@@ -108,7 +108,7 @@ func TestRegistry_Deploy_invalid(t *testing.T) {
 	}{
 		{"name", "no spaces", api.DeployRequest{Targets: []api.Target{{Address: "a:1"}}}},
 		{"no target", "web", api.DeployRequest{}},
-		{"target", "web", api.DeployRequest{Targets: []api.Target{{Address: "http://a"}}}},
+		{"target", "web", api.DeployRequest{Targets: []api.Target{{Address: "ftp://a"}}}},
 		{"spec", "web", api.DeployRequest{Spec: api.Spec{Hosts: []string{"a b"}}, Targets: []api.Target{{Address: "a:1"}}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -24,6 +24,10 @@ func targetNotFound(name, address string) error {
 	return failure(api.CodeNotFound, "--target", "service %q has no target %q: see proxyctl status", name, address)
 }
 
+func noRollout(name string) error {
+	return failure(api.CodeNoRollout, "", "service %q has no rollout targets: deploy them with proxyctl rollout deploy", name)
+}
+
 // ownedTargets is the answer to a call that would change targets that the config
 // file fixes.
 func ownedTargets(name string) error {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"strings"
+	"time"
 
 	"upfront/api"
 )
@@ -32,12 +33,13 @@ func (e *entry) info() api.ServiceInfo {
 		Spec:    live.spec.WithDefaults(), // a copy: the caller may keep it
 		Gate:    live.Gate.State().String(),
 		Message: live.Gate.Message(),
-		Targets: make([]api.TargetInfo, len(live.members)),
+		Targets: infosOf(live.members),
+		Readers: infosOf(live.readers),
 		Owner:   "socket",
 		Problem: e.problem,
 	}
-	for i, m := range live.members {
-		info.Targets[i] = m.info()
+	if r := live.Rollout; r != nil {
+		info.Rollout = &api.RolloutInfo{Targets: infosOf(r.members), Readers: infosOf(r.readers), Split: r.takes}
 	}
 	if e.previous != nil {
 		info.Previous = append(info.Previous, e.previous.Targets...)
@@ -48,10 +50,22 @@ func (e *entry) info() api.ServiceInfo {
 	if info.Problem == "" && e.pending != nil {
 		info.Problem = e.pending.missing()
 	}
-	if live.pages.problem != "" {
-		info.Problem = strings.TrimPrefix(info.Problem+"; "+live.pages.problem, "; ")
+	var found string
+	info.Certificates, found = live.certificates(time.Now())
+	for _, problem := range []string{live.files.pages.problem, found} {
+		if problem != "" {
+			info.Problem = strings.TrimPrefix(info.Problem+"; "+problem, "; ")
+		}
 	}
 	return info
+}
+
+func infosOf(members []*member) []api.TargetInfo {
+	all := make([]api.TargetInfo, len(members))
+	for i, m := range members {
+		all[i] = m.info()
+	}
+	return all
 }
 
 func (m *member) info() api.TargetInfo {

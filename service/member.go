@@ -9,6 +9,7 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/dial"
 	"upfront/health"
 	"upfront/internal/logfield"
 )
@@ -33,12 +34,13 @@ type member struct {
 // in any of it needs new members.
 type traits struct {
 	check       api.HealthCheck
+	tls         api.TargetTLS
 	maxInFlight int
 	slowStart   api.Duration
 }
 
 func traitsOf(spec api.Spec) traits {
-	return traits{check: spec.HealthCheck, maxInFlight: spec.MaxInFlight, slowStart: spec.SlowStart}
+	return traits{check: spec.HealthCheck, tls: targetTLS(spec), maxInFlight: spec.MaxInFlight, slowStart: spec.SlowStart}
 }
 
 func (t traits) equal(o traits) bool { return reflect.DeepEqual(t, o) }
@@ -56,11 +58,12 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 	probing, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	m.run = func() { m.monitor.Run(probing) }
+	dialer := newDialer(spec, target.Address)
 	var transport balancer.Transport
 	if r.options.NewTransport != nil {
-		transport = r.options.NewTransport(target.Address)
+		transport = r.options.NewTransport(dialer)
 	}
-	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, target.Address, initial), m.onChange)
+	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, dialer, initial), m.onChange)
 	m.target = balancer.NewTarget(balancer.TargetOptions{
 		Address:     target.Address,
 		Weight:      target.Weight,
@@ -74,14 +77,16 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 }
 
 // healthOptions translates a health check that has its defaults and is valid.
-func healthOptions(check api.HealthCheck, address string, initial health.Status) health.Options {
+func healthOptions(check api.HealthCheck, dialer *dial.Dialer, initial health.Status) health.Options {
 	low, high, err := api.ParseStatus(check.Status)
 	if err != nil {
 		panic("BUG: health check was not validated: " + err.Error())
 	}
 	return health.Options{
-		Address:          address,
+		Address:          dialer.Host(),
+		Dial:             probes(dialer, check.Port),
 		Paths:            check.Paths,
+		GRPC:             check.GRPC,
 		Port:             check.Port,
 		Host:             check.Host,
 		Headers:          check.Headers,
@@ -181,6 +186,9 @@ func (m *member) live() bool {
 func (m *member) lastProbe() string {
 	if last, ok := m.monitor.Last(); ok {
 		return last.String()
+	}
+	if m.traits.check.GRPC != nil {
+		return "no answer yet to POST " + health.GRPCPath
 	}
 	return "no answer yet to GET " + m.traits.check.Paths[0]
 }

@@ -53,13 +53,13 @@ func unused(spec api.Spec, set *page.Set) string {
 // joined is a joined error on one line.
 func joined(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// findDeclared reads the pages of everything that is declared, before anything is
+// findDeclared reads the files of everything that is declared, before anything is
 // locked.
-func (r *Registry) findDeclared(declared []Declared) map[string]errorPages {
-	found := make(map[string]errorPages, len(declared))
+func (r *Registry) findDeclared(declared []Declared) map[string]onDisk {
+	found := make(map[string]onDisk, len(declared))
 	for _, d := range declared {
-		if d.Spec.ErrorPages != "" {
-			found[d.Name] = r.findPages(d.Name, d.Spec)
+		if d.Spec.ErrorPages != "" || d.Spec.TLS != nil {
+			found[d.Name] = r.findFiles(d.Name, d.Spec)
 		}
 	}
 	return found

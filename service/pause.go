@@ -87,7 +87,7 @@ func (r *Registry) quiet(live *Service, p *phase, timeout time.Duration, cut boo
 		case <-ctx.Done():
 		}
 	}()
-	drained := together(append(r.leaving.of(live.Name), live.members...), report, func(m *member) api.Drained {
+	drained := together(append(r.leaving.of(live.Name), live.all()...), report, func(m *member) api.Drained {
 		start := time.Now()
 		out := api.Drained{Target: m.spec.Address}
 		if !m.target.WaitIdle(ctx) {

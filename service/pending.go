@@ -24,8 +24,8 @@ const pendingInterval = 500 * time.Millisecond
 type pending struct {
 	registry      *Registry
 	name          string
-	members       []*member // the set, in order: kept ones and fresh ones
-	fresh         []*member // those of members that nobody uses yet
+	set           slot      // in order: kept ones and fresh ones
+	fresh         []*member // those of set that nobody uses yet
 	changed       <-chan struct{}
 	deploy, drain time.Duration
 	over          chan struct{} // closed once another plan replaces this one
@@ -94,8 +94,8 @@ func (p *pending) publish() bool {
 		}
 		next := cur.clone()
 		next.pending, next.problem = nil, ""
-		next.live = cur.live.with(p.members)
-		old = without(cur.live.members, p.members)
+		next.live = cur.live.with(p.set)
+		old = without(cur.live.slot.all(), p.set.all())
 		p.registry.leave(d, old)
 		return d.put(next)
 	})
@@ -146,24 +146,28 @@ func (r *Registry) replan(d *draft, next *entry) {
 		return
 	}
 	next.endPending(d)
-	r.settle(d, next, next.live.targets(), p.deploy, p.drain)
+	r.settle(d, next, next.live.targets(), specsOf(next.live.readers), p.deploy, p.drain)
 }
 
-// settle makes want the targets of next: at once when they are all there
+// settle makes targets and readers those of next: at once when they are all there
 // already or when there is nothing healthy to lose, else as soon as they are
 // healthy. Targets that stay keep their probes, counts and health.
-func (r *Registry) settle(d *draft, next *entry, want []api.Target, deploy, drain time.Duration) {
+func (r *Registry) settle(d *draft, next *entry, targets, readers []api.Target, deploy, drain time.Duration) {
 	live := next.live
 	changed := make(chan struct{}, 1)
-	var set, fresh []*member
-	for _, target := range want {
-		m := live.member(target.Address)
-		if m == nil || m.spec != target || !m.traits.equal(traitsOf(live.spec)) {
-			m = r.newMember(live.Name, live.spec, target, health.Starting, changed)
-			fresh = append(fresh, m)
+	var fresh []*member
+	among := func(now []*member, want []api.Target) (set []*member) {
+		for _, target := range want {
+			m := find(now, target.Address)
+			if m == nil || m.spec != target || !m.traits.equal(traitsOf(live.spec)) {
+				m = r.newMember(live.Name, live.spec, target, health.Starting, changed)
+				fresh = append(fresh, m)
+			}
+			set = append(set, m)
 		}
-		set = append(set, m)
+		return set
 	}
+	set := slot{members: among(live.members, targets), readers: among(live.readers, readers)}
 	d.otherwise(func() {
 		for _, m := range fresh {
 			m.close()
@@ -171,7 +175,7 @@ func (r *Registry) settle(d *draft, next *entry, want []api.Target, deploy, drai
 	})
 	if len(fresh) > 0 && live.live() {
 		p := &pending{
-			registry: r, name: live.Name, members: set, fresh: fresh, changed: changed,
+			registry: r, name: live.Name, set: set, fresh: fresh, changed: changed,
 			deploy: deploy, drain: drain, over: make(chan struct{}),
 		}
 		next.pending = p
@@ -185,12 +189,12 @@ func (r *Registry) settle(d *draft, next *entry, want []api.Target, deploy, drai
 		return
 	}
 	next.live = live.with(set)
-	r.leave(d, without(live.members, set))
+	r.leave(d, without(live.slot.all(), set.all()))
 	d.after(func() {
 		for _, m := range fresh {
 			m.start()
 		}
-		r.retireLater(without(live.members, set), drain)
+		r.retireLater(without(live.slot.all(), set.all()), drain)
 	})
 }
 

@@ -35,7 +35,7 @@ func encodeRecord(e *entry) ([]byte, error) {
 	line, err := json.Marshal(record{
 		ServiceState: api.ServiceState{
 			Name: e.live.Name, Spec: e.live.spec, Targets: e.live.targets(),
-			Previous: e.previous, Gate: e.gate,
+			Readers: specsOf(e.live.readers), Rollout: e.live.Rollout.state(), Previous: e.previous, Gate: e.gate,
 		},
 		Declared: e.leaves(),
 	})
@@ -75,5 +75,8 @@ func (rec record) validate() error {
 	if len(rec.Targets) == 0 {
 		return nil // declared in the config file, never deployed
 	}
-	return api.ValidateTargets(rec.Targets)
+	if err := api.ValidateTargets(rec.Targets); err != nil {
+		return err
+	}
+	return api.ValidateReaders(rec.Readers)
 }

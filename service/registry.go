@@ -9,6 +9,8 @@ import (
 
 	"upfront/api"
 	"upfront/balancer"
+	"upfront/cert"
+	"upfront/dial"
 	"upfront/route"
 )
 
@@ -18,9 +20,18 @@ type Options struct {
 	StatePath string
 	// Logger for what changes by itself. Default zap.NewNop().
 	Logger *zap.Logger
-	// NewTransport makes the transport of one target. The registry closes it
-	// once the target is drained. May be nil in tests.
-	NewTransport func(address string) balancer.Transport
+	// Certificates is told of those of the services, whenever they change. Nil:
+	// there is no listener for TLS, and nothing can be deployed with it.
+	Certificates *cert.Store
+	// NewTransport makes the transport of one target, which closes the dialer. The
+	// registry closes it once the target is drained. May be nil in tests.
+	NewTransport func(*dial.Dialer) balancer.Transport
+	// Published is called behind every publication, while the next one waits. Nil is
+	// nobody.
+	Published func()
+	// Takeover is asked once for the services to begin with when there is no state
+	// file yet. Nil begins with none.
+	Takeover TakeoverState
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }
@@ -84,6 +95,15 @@ func (r *Registry) Match(host, path []byte) (svc *Service, prefix string, ok boo
 	return table.Match(host, path)
 }
 
+// Published finds a service whose health is published, by name; nil when there is
+// none.
+func (r *Registry) Published(name []byte) *Service {
+	if e := r.world.Load().entries[string(name)]; e != nil && e.live.PublishHealth {
+		return e.live
+	}
+	return nil
+}
+
 // published returns the live version of a service, or nil.
 func (r *Registry) published(name string) *Service {
 	if e := r.world.Load().entries[name]; e != nil {
@@ -106,11 +126,25 @@ func (r *Registry) commit(edit func(*draft) error) error {
 		}
 		return err
 	}
+	if d.sealed {
+		r.publishCertificates(next)
+	}
 	r.world.Store(next)
 	for _, f := range d.then {
 		f()
 	}
+	if r.options.Published != nil {
+		r.options.Published()
+	}
 	return nil
+}
+
+// publishCertificates comes before the routes: a host that is served has its
+// certificate.
+func (r *Registry) publishCertificates(w *world) {
+	if r.options.Certificates != nil {
+		r.options.Certificates.Publish(w.certificates())
+	}
 }
 
 // write edits d and returns the world that it describes, with the state file

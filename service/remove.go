@@ -37,17 +37,16 @@ func (r *Registry) Remove(ctx context.Context, name string, req api.RemoveReques
 			return left(ctx, name)
 		}
 		if req.Target == "" {
-			old = cur.live.members
+			old = cur.live.all()
 			r.leave(d, old)
 			r.forget(d, cur)
 			return nil
 		}
-		m := cur.live.member(req.Target)
-		rest := slices.DeleteFunc(slices.Clone(cur.live.members), func(o *member) bool { return o == m })
+		m := find(cur.live.slot.all(), req.Target)
 		old = []*member{m}
 		r.leave(d, old)
 		next := cur.clone()
-		next.live = cur.live.with(rest)
+		next.live = cur.live.with(cur.live.slot.without(m))
 		result.Targets = next.live.targets()
 		r.replan(d, next)
 		return d.put(next)
@@ -91,9 +90,9 @@ func removable(e *entry, name, target string) error {
 		return nil
 	case e.fixed():
 		return ownedTargets(name)
-	case e.live.member(target) == nil:
+	case find(e.live.slot.all(), target) == nil:
 		return targetNotFound(name, target)
-	case len(e.live.members) == 1:
+	case e.live.member(target) != nil && len(e.live.members) == 1:
 		return failure(api.CodeInvalid, "--target",
 			"target %q is the last one of service %q: remove the service itself with proxyctl remove %s",
 			target, name, name)
@@ -114,13 +113,12 @@ func (r *Registry) Drain(_ context.Context, name string, req api.DrainRequest, p
 	if live == nil {
 		return nil, notFound(name)
 	}
-	members := live.members
+	members := live.all()
 	if req.Target != "" {
-		m := live.member(req.Target)
-		if m == nil {
+		members = slices.DeleteFunc(members, func(m *member) bool { return m.spec.Address != req.Target })
+		if len(members) == 0 {
 			return nil, targetNotFound(name, req.Target)
 		}
-		members = []*member{m}
 	}
 	for _, m := range members {
 		r.logger.Info("Target is drained", logfield.Service(name), logfield.Target(m.spec.Address))

@@ -27,10 +27,13 @@ func (r *Registry) restore() error {
 		store.close()
 		return err
 	}
+	if store.status().Source == sourceNone && store.status().Problem == "" {
+		found = store.takeOver(r.options.Takeover)
+	}
 	d := r.world.Load().draft()
 	for _, rec := range found.records {
 		if err := r.revive(d, rec); err != nil {
-			store.note(sourcePartial, fmt.Errorf("service %q is lost: %w", rec.Name, err))
+			store.note(store.partial(), fmt.Errorf("service %q is lost: %w", rec.Name, err))
 		}
 	}
 	w, err := d.finish()
@@ -42,6 +45,7 @@ func (r *Registry) restore() error {
 		_ = store.save(w) // a failure is part of the store's status
 	}
 	r.store = store
+	r.publishCertificates(w)
 	r.world.Store(w)
 	r.logRestored(len(w.names))
 	return nil
@@ -60,12 +64,12 @@ func (r *Registry) revive(d *draft, rec record) error {
 	if err := d.asWorld().conflict(rec.Name, spec); err != nil {
 		return err
 	}
-	targets := api.DeployRequest{Targets: rec.Targets}.WithDefaults().Targets
-	members, _ := r.newMembers(rec.Name, spec, targets, health.Healthy)
+	active := r.reviveSlot(rec.Name, spec, rec.Targets, rec.Readers)
 	kept := r.newLasting()
 	kept.gate.restore(rec.Gate)
+	kept.rollout = r.reviveRollout(rec.Name, spec, rec.Rollout)
 	e := &entry{
-		live:     newService(rec.Name, spec, r.findPages(rec.Name, spec), members, kept),
+		live:     newService(rec.Name, spec, r.findFiles(rec.Name, spec), active, kept),
 		previous: rec.Previous,
 		gate:     rec.Gate,
 		restored: rec.Declared,
@@ -76,16 +80,45 @@ func (r *Registry) revive(d *draft, rec record) error {
 	if err := d.put(e); err != nil {
 		return err
 	}
-	for _, m := range members {
+	for _, m := range e.live.all() {
 		m.start() // waits for Run
 	}
 	return nil
+}
+
+func (r *Registry) reviveSlot(name string, spec api.Spec, targets, readers []api.Target) slot {
+	req := api.DeployRequest{Targets: targets, Readers: readers}.WithDefaults()
+	members, _ := r.newMembers(name, spec, whole(req.Targets, req.Readers), health.Healthy)
+	return split(members, len(req.Readers))
+}
+
+// reviveRollout returns an empty slot for one that cannot be what it was: the
+// service itself is worth more than its rollout.
+func (r *Registry) reviveRollout(name string, spec api.Spec, s *api.RolloutState) rolloutSlot {
+	if s == nil {
+		return rolloutSlot{}
+	}
+	err := api.RolloutDeployRequest{Targets: s.Targets, Readers: s.Readers}.Validate()
+	if err == nil {
+		err = s.Split.Validate()
+	}
+	if err != nil {
+		r.logger.Error("Rollout was not restored, all requests go to the active targets",
+			logfield.Service(name), logfield.Error(err))
+		return rolloutSlot{}
+	}
+	return rolloutSlot{slot: r.reviveSlot(name, spec, s.Targets, s.Readers), takes: s.Split}
 }
 
 func (r *Registry) logRestored(count int) {
 	status := r.store.status()
 	fields := []zap.Field{logfield.Path(status.Path), logfield.State(status.Source), zap.Int("services", count)}
 	switch {
+	case status.Source == sourceTakeover:
+		r.logger.Info("Took over the state of kamal-proxy", fields...)
+		if status.Problem != "" {
+			r.logger.Error("Some of the state was not taken over", append(fields, logfield.Reason(status.Problem))...)
+		}
 	case status.Problem != "":
 		r.logger.Error("State file was damaged", append(fields, logfield.Reason(status.Problem))...)
 	case status.Source == sourceNone:
@@ -107,5 +140,5 @@ func (r *Registry) StateStatus() api.StateStatus {
 // usable reports whether a rollback could deploy p.
 func usable(p *api.PreviousState) bool {
 	_, err := normalSpec(p.Spec)
-	return err == nil && api.ValidateTargets(p.Targets) == nil
+	return err == nil && api.ValidateTargets(p.Targets) == nil && api.ValidateReaders(p.Readers) == nil
 }

@@ -35,28 +35,52 @@ type Service struct {
 	HealthPaths []string
 	// ErrorPages take the place of the built-in ones. Nil is none.
 	ErrorPages *page.Set
+	// TLS of the service's hosts. Nil is none.
+	TLS *TLS
+	// CanonicalHost is where clients of the other hosts are redirected to; empty is
+	// nowhere.
+	CanonicalHost string
 	// Pool chooses a target. Never nil; without targets while the service is
 	// declared in the config file but not deployed yet.
 	Pool *balancer.Pool
+	// Readers take requests that read, before Pool. Nil is none.
+	Readers *balancer.Pool
+	// Rollout takes a part of the requests, before Readers and Pool. Nil is none.
+	Rollout *Rollout
+	// WriterAffinity is how long after a request that writes the reads of the same
+	// client go to Pool; 0 or less is off.
+	WriterAffinity time.Duration
+	// ReadWebSockets lets Readers take WebSockets.
+	ReadWebSockets bool
+	// ForwardsAlways keeps X-Forwarded-* of everybody where no trusted proxies are
+	// configured; ForwardsNever keeps those of nobody.
+	ForwardsAlways, ForwardsNever bool
+	// ClientIPHeader names the client's address; empty is none.
+	ClientIPHeader string
+	// ScopeCookiePaths puts the prefix before the paths of cookies; only together
+	// with StripPrefix.
+	ScopeCookiePaths bool
+	// LogRequestHeaders and LogResponseHeaders are for the access log.
+	LogRequestHeaders, LogResponseHeaders []string
+	// UncountedPaths, as targets see them, are not counted in metrics.
+	UncountedPaths []string
+	// PublishHealth answers for the health of the service on every host.
+	PublishHealth bool
 	// Gate holds or refuses requests. Never nil; the same for every version.
 	Gate *Gate
 	// Retries bounds how often requests are sent again. The same for every
 	// version; nil is no bound.
 	Retries *balancer.RetryBudget
 
-	spec    api.Spec // with defaults
-	pages   errorPages
-	routes  []route.Route
-	members []*member // in the order of the pool
+	spec   api.Spec // with defaults
+	files  onDisk
+	routes []route.Route
+	slot   // the active one; members in the order of the pool
 }
 
-// newService returns a version of the service name that sends to members. spec
-// has its defaults.
-func newService(name string, spec api.Spec, pages errorPages, members []*member, kept lasting) *Service {
-	targets := make([]*balancer.Target, len(members))
-	for i, m := range members {
-		targets[i] = m.target
-	}
+// newService returns a version of the service name that sends to those in active.
+// spec has its defaults.
+func newService(name string, spec api.Spec, files onDisk, active slot, kept lasting) *Service {
 	return &Service{
 		Name:            name,
 		StripPrefix:     !spec.KeepPathPrefix,
@@ -68,17 +92,33 @@ func newService(name string, spec api.Spec, pages errorPages, members []*member,
 		MaxResponseBody: spec.MaxResponseBody,
 		ReplayBody:      spec.ReplayBody,
 		HealthPaths:     spec.HealthCheck.Paths,
-		ErrorPages:      pages.set,
-		Pool: balancer.NewPool(targets, balancer.PoolOptions{
+		ErrorPages:      files.pages.set,
+		TLS:             files.tls(spec),
+		CanonicalHost:   spec.CanonicalHost,
+		Pool: balancer.NewPool(targetsOf(active.members), balancer.PoolOptions{
 			Policy:   string(spec.Policy),
 			FailOpen: spec.FailOpen,
 		}),
+		Readers:        spare(active.readers, spec),
+		Rollout:        newRollout(kept.rollout, spec),
+		WriterAffinity: spec.WriterAffinityTimeout.Std(),
+		ReadWebSockets: spec.ReadTargetWebSockets,
+
+		ForwardsAlways:     spec.ForwardHeaders != nil && *spec.ForwardHeaders,
+		ForwardsNever:      spec.ForwardHeaders != nil && !*spec.ForwardHeaders,
+		ClientIPHeader:     spec.ClientIPHeader,
+		ScopeCookiePaths:   spec.ScopeCookiePaths && !spec.KeepPathPrefix,
+		LogRequestHeaders:  spec.LogRequestHeaders,
+		LogResponseHeaders: spec.LogResponseHeaders,
+		UncountedPaths:     spec.ExcludeMetricsPaths,
+		PublishHealth:      spec.PublishHealthCheck,
+
 		Gate:    kept.gate,
 		Retries: kept.retries,
 		spec:    spec,
-		pages:   pages,
+		files:   files,
 		routes:  routes(spec),
-		members: members,
+		slot:    active,
 	}
 }
 
@@ -86,6 +126,7 @@ func newService(name string, spec api.Spec, pages errorPages, members []*member,
 type lasting struct {
 	gate    *Gate
 	retries *balancer.RetryBudget
+	rollout rolloutSlot
 }
 
 // newLasting is that of a new service.
@@ -94,47 +135,49 @@ func (r *Registry) newLasting() lasting {
 }
 
 // lasting is what the next version takes over.
-func (s *Service) lasting() lasting { return lasting{gate: s.Gate, retries: s.Retries} }
-
-// with returns a version that differs from s in its members only.
-func (s *Service) with(members []*member) *Service {
-	return newService(s.Name, s.spec, s.pages, members, s.lasting())
+func (s *Service) lasting() lasting {
+	kept := lasting{gate: s.Gate, retries: s.Retries}
+	if s.Rollout != nil {
+		kept.rollout = s.Rollout.rolloutSlot
+	}
+	return kept
 }
 
-// targets returns the addresses and weights of the service's targets.
-func (s *Service) targets() []api.Target {
-	all := make([]api.Target, len(s.members))
-	for i, m := range s.members {
-		all[i] = m.spec
+// with returns a version that differs from s in its active targets only.
+func (s *Service) with(active slot) *Service {
+	return newService(s.Name, s.spec, s.files, active, s.lasting())
+}
+
+// targets returns the addresses and weights of the service's active targets that
+// are no readers.
+func (s *Service) targets() []api.Target { return specsOf(s.members) }
+
+// member returns the target with address that is no reader and in the active slot,
+// or nil.
+func (s *Service) member(address string) *member { return find(s.members, address) }
+
+// all is every target of the service, in both slots.
+func (s *Service) all() []*member {
+	all := s.slot.all()
+	if s.Rollout != nil {
+		all = append(all, s.Rollout.all()...)
 	}
 	return all
 }
 
-// member returns the target with address, or nil.
-func (s *Service) member(address string) *member {
-	for _, m := range s.members {
-		if m.spec.Address == address {
-			return m
-		}
-	}
-	return nil
-}
+// live reports whether a target of the service takes every request for being
+// healthy and not draining.
+func (s *Service) live() bool { return slices.ContainsFunc(s.members, (*member).live) }
 
-// live reports whether a target of the service takes requests for being healthy
-// and not draining.
-func (s *Service) live() bool {
-	for _, m := range s.members {
-		if m.live() {
-			return true
-		}
-	}
-	return false
-}
+// Serves reports whether a target takes requests, or would once the gate lets them
+// through.
+func (s *Service) Serves() bool { return s.live() }
 
-// liveBeside reports whether a target other than m's takes requests.
+// liveBeside reports whether a target other than m's takes the requests that m's
+// does: readers and rollout targets are stood in for by those of Pool.
 func (s *Service) liveBeside(m *member) bool {
 	return slices.ContainsFunc(s.members, func(o *member) bool { return o != m && o.live() })
 }
 
-// has reports whether m is one of the targets.
+// has reports whether m is one of the targets of Pool.
 func (s *Service) has(m *member) bool { return slices.Contains(s.members, m) }

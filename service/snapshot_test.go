@@ -60,7 +60,7 @@ func fill(r *Registry, d *draft, n int) error {
 		name := fmt.Sprintf("service-%d", i)
 		spec := api.Spec{Hosts: []string{name + ".example.com"}}.WithDefaults()
 		members, _ := r.newMembers(name, spec, []api.Target{{Address: fmt.Sprintf("10.0.0.1:%d", i+1), Weight: 1}}, 1)
-		if err := d.put(&entry{live: newService(name, spec, errorPages{}, members, r.newLasting())}); err != nil {
+		if err := d.put(&entry{live: newService(name, spec, onDisk{}, slot{members: members}, r.newLasting())}); err != nil {
 			return err
 		}
 	}

@@ -55,6 +55,7 @@ type draft struct {
 	entries map[string]*entry
 	renamed bool // names have to be sorted again
 	changed bool // the state file has to be written
+	sealed  bool // certificates have to be published
 	names   []string
 	owners  map[route.Route]string // names by route
 	then    []func()               // run under the lock once the draft is published
@@ -79,6 +80,7 @@ func (d *draft) put(e *entry) error {
 	d.renamed = d.renamed || !known
 	d.changed = d.changed || !known || string(old.record) != string(record)
 	e.record = record
+	d.sealed = d.sealed || e.live.TLS != nil || known && old.live.TLS != nil
 	if known {
 		d.release(old)
 	}
@@ -101,6 +103,7 @@ func (d *draft) release(e *entry) {
 
 func (d *draft) remove(name string) {
 	if e := d.entries[name]; e != nil {
+		d.sealed = d.sealed || e.live.TLS != nil
 		d.release(e)
 	}
 	delete(d.entries, name)

@@ -6,10 +6,8 @@ package main
 import (
 	"context"
 	"os"
+
+	"upfront/internal/daemon"
 )
 
-func main() {
-	os.Exit(run(context.Background(), system{
-		args: os.Args[1:], getenv: os.Getenv, unsetenv: os.Unsetenv, stdout: os.Stdout, stderr: os.Stderr,
-	}))
-}
+func main() { os.Exit(daemon.Main(context.Background())) }

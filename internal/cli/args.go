@@ -12,7 +12,21 @@ import (
 )
 
 // serviceArg is for the commands that take one service.
-func (s *session) serviceArg() cobra.PositionalArgs { return exactly(1, "one service") }
+func (s *session) serviceArg() cobra.PositionalArgs {
+	if s.kamal() {
+		return cobra.ExactArgs(1)
+	}
+	return exactly(1, "one service")
+}
+
+// serviceAndTarget is for remove, which takes a target as well unless it is
+// kamal-proxy's.
+func (s *session) serviceAndTarget() cobra.PositionalArgs {
+	if s.kamal() {
+		return cobra.ExactArgs(1)
+	}
+	return oneOrTwo()
+}
 
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -18,10 +18,16 @@ func (s *session) change(
 	call func(context.Context, api.ProgressFunc) (*api.Result, error),
 ) error {
 	line := newLiveLine(s.err, service, verbose)
+	if s.kamal() {
+		line.to.terminal = false // it says nothing
+	}
 	result, err := call(cmd.Context(), line.show)
 	line.clear()
 	if err != nil {
 		return explainCancel(err, line.phase)
+	}
+	if s.kamal() {
+		return nil
 	}
 	s.warnLeft(result)
 	if s.json {
@@ -93,7 +99,7 @@ func (s *session) removeCommand() *cobra.Command {
 		Use:               "remove SERVICE [TARGET]",
 		Aliases:           []string{"rm"},
 		Short:             "Drain and forget one target, or the whole service",
-		Args:              oneOrTwo(),
+		Args:              s.serviceAndTarget(),
 		ValidArgsFunction: s.completeServiceAndTarget,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := api.RemoveRequest{Target: optional(args, 1), DrainTimeout: wait(timeout)}

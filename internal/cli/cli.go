@@ -26,6 +26,8 @@ type Options struct {
 	Stderr  io.Writer // default os.Stderr
 	// Env reads an environment variable. Default os.Getenv.
 	Env func(string) string
+	// Kamal makes the program kamal-proxy. Nil is proxyctl.
+	Kamal *Kamal
 	// Now is the clock that ages are reckoned with. Default time.Now.
 	Now func() time.Time
 	// Daemon is the program that checks config files without a running proxyd.
@@ -63,6 +65,9 @@ func Run(ctx context.Context, args []string, o Options) int {
 
 func (s *session) run(ctx context.Context, args []string) int {
 	root := s.root()
+	if s.kamal() {
+		root = s.kamalRoot()
+	}
 	root.SetArgs(append([]string{}, args...)) // nil would mean os.Args
 	root.SetOut(s.Stdout)
 	root.SetErr(s.Stderr)
@@ -97,9 +102,14 @@ func (s *session) fail(command *cobra.Command, err error) int {
 	if status, ok := errors.AsType[exitError](err); ok {
 		return int(status)
 	}
-	fmt.Fprintf(s.Stderr, "Error: %s\n", sentence(command, err))
 	var known *api.Error
-	if !errors.As(err, &known) {
+	errors.As(err, &known)
+	if s.kamal() {
+		s.kamalFail(command, err, known)
+		return 1
+	}
+	fmt.Fprintf(s.Stderr, "Error: %s\n", sentence(command, err))
+	if known == nil {
 		fmt.Fprintf(s.Stderr, "Run '%s --help' for usage.\n", command.CommandPath())
 		known = &api.Error{Code: api.CodeInvalid, Message: err.Error()}
 	}
@@ -124,7 +134,12 @@ func sentence(command *cobra.Command, err error) string {
 }
 
 // client is for the socket that the flags name.
-func (s *session) client() *api.Client { return &api.Client{Socket: s.socket} }
+func (s *session) client() *api.Client {
+	if s.kamal() && s.socket == "" {
+		return &api.Client{Socket: api.KamalSocket(s.Env)}
+	}
+	return &api.Client{Socket: s.socket}
+}
 
 // print writes v as JSON for programs.
 func (s *session) print(v any) error {

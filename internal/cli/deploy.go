@@ -34,10 +34,15 @@ type deployFlags struct {
 	slowStart           time.Duration
 	maxRequestBody      int64
 	buffering           bufferingFlags
+	tls                 tlsFlags
+	acme                acmeFlags
+	treatment           treatmentFlags
 	maxInFlight         int
 	policy              string
 	failOpen, supersede bool
 	errorPages          string
+	healthGRPC          *string
+	targetTLS           targetTLSFlags
 	progress            bool
 }
 
@@ -68,19 +73,25 @@ deploy that is interrupted while it drains is live all the same, and says so.`,
 			})
 		},
 	}
-	f.register(cmd)
+	f.register(cmd, false)
 	return cmd
 }
 
-func (f *deployFlags) register(cmd *cobra.Command) {
+// register adds the flags; kamal says that they are to be of the kinds that
+// kamal-proxy has, which takes empty texts and one path.
+func (f *deployFlags) register(cmd *cobra.Command, kamal bool) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringSliceVar(&f.targets, "target", nil, "target as HOST:PORT; again, or with commas, for several (required)")
+	flags.StringSliceVar(&f.targets, "target", nil, "target as HOST:PORT, perhaps behind https://, h2c:// or h2://, or unix:/PATH; again, or with commas, for several (required)")
 	flags.StringSliceVar(&f.weights, "weight", nil, "share of one target as HOST:PORT=N (default 1 each)")
 	flags.StringSliceVar(&f.hosts, "host", nil, "host to serve, exact or *.example.com (default every host)")
 	flags.StringSliceVar(&f.pathPrefixes, "path-prefix", nil, "path prefix to serve (default /)")
 	flags.BoolVar(&f.stripPathPrefix, "strip-path-prefix", true, "take the path prefix off before forwarding")
-	flags.StringSliceVar(&f.healthPaths, "health-check-path", []string{"/up"}, "path to probe; again for several that must all be good")
+	if !kamal {
+		f.tls.register(cmd)
+	}
+	f.healthPath(cmd, kamal)
+	flags.Var(optionalText{&f.healthGRPC}, "health-check-grpc", "service to ask the gRPC health protocol about instead of a path; '' is the whole target")
 	flags.DurationVar(&f.healthInterval, "health-check-interval", time.Second, "time between two probes of a healthy target")
 	flags.DurationVar(&f.healthTimeout, "health-check-timeout", 5*time.Second, "how long one probe may take")
 	flags.IntVar(&f.healthPort, "health-check-port", 0, "port to probe (default the target's)")
@@ -94,7 +105,12 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	drainTimeout(cmd, &f.drainTimeout)
 	flags.DurationVar(&f.targetTimeout, "target-timeout", defaultTimeout, "how long a target may take to begin its answer; 0 is for ever")
 	flags.Int64Var(&f.maxRequestBody, "max-request-body", 0, "bytes that a request body may have; 0 is no limit")
+	f.targetTLS.register(cmd)
 	f.buffering.register(cmd)
+	if !kamal {
+		f.acme.register(cmd)
+	}
+	f.treatment.register(cmd)
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests that one target may have at once; 0 is no limit")
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")
 	flags.DurationVar(&f.slowStart, "slow-start", 0, "time over which a new target's share grows; 0 is off")
@@ -102,10 +118,21 @@ func (f *deployFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.errorPages, "error-pages", "", "folder, as proxyd sees it, with error pages such as 503.html (default built-in ones)")
 	flags.BoolVar(&f.supersede, "supersede", false, "cancel a deploy of the service that still waits, instead of queueing")
 	progressFlag(cmd, &f.progress)
-	refuseEmpty(cmd, "target", "weight", "host", "path-prefix", "health-check-path")
+	if !kamal {
+		refuseEmpty(cmd, "target", "read-target", "weight", "host", "path-prefix", "health-check-path")
+	}
 	policies := []string{string(api.PolicyRoundRobin), string(api.PolicyLeastConnections), string(api.PolicyTwoChoices)}
 	_ = cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions(policies, cobra.ShellCompDirectiveNoFileComp))
-	noFiles(cmd, "target", "weight", "host", "path-prefix", "health-check-path", "health-check-header")
+	noFiles(cmd, "health-check-grpc", "target", "read-target", "weight", "host", "path-prefix", "health-check-path", "health-check-header")
+}
+
+func (f *deployFlags) healthPath(cmd *cobra.Command, kamal bool) {
+	if kamal {
+		f.healthPaths = []string{api.DefaultHealthPath}
+		cmd.Flags().StringVar(&f.healthPaths[0], "health-check-path", api.DefaultHealthPath, "path to probe")
+		return
+	}
+	cmd.Flags().StringSliceVar(&f.healthPaths, "health-check-path", []string{api.DefaultHealthPath}, "path to probe; again for several that must all be good")
 }
 
 // request is what the flags ask for. What each value may be is judged in one
@@ -115,7 +142,7 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		Spec: api.Spec{
 			Hosts: f.hosts, PathPrefixes: f.pathPrefixes, KeepPathPrefix: !f.stripPathPrefix,
 			HealthCheck: api.HealthCheck{
-				Paths: f.healthPaths, Port: f.healthPort, Host: f.healthHost,
+				Paths: f.healthPaths, GRPC: f.healthGRPC, Port: f.healthPort, Host: f.healthHost,
 				Interval: api.Duration(f.healthInterval), Timeout: api.Duration(f.healthTimeout),
 				HealthyThreshold: f.healthyThreshold, MaxAttempts: f.maxAttempts,
 				Status: f.healthStatus, Body: f.healthBody,
@@ -130,7 +157,15 @@ func (f *deployFlags) request() (api.DeployRequest, error) {
 		req.Spec.TargetTimeout = -1 // off; in the api zero is the default
 	}
 	f.buffering.set(&req.Spec)
-	var err error
+	err := f.tls.set(&req.Spec)
+	if err == nil {
+		err = f.acme.set(&req.Spec)
+	}
+	if err != nil {
+		return req, err
+	}
+	f.targetTLS.set(&req.Spec)
+	f.treatment.set(&req)
 	if req.Spec.HealthCheck.Headers, err = parseHeaders(f.healthHeaders); err != nil {
 		return req, err
 	}
@@ -144,7 +179,7 @@ func parseTargets(addresses, weights []string) ([]api.Target, error) {
 		targets = append(targets, api.Target{Address: address})
 	}
 	if len(targets) == 0 {
-		return nil, wrong("--target", "no target given: name at least one, such as --target web-1:3000")
+		return nil, noTarget()
 	}
 	for _, text := range weights {
 		address, number, found := cutLast(text, "=")
@@ -157,6 +192,10 @@ func parseTargets(addresses, weights []string) ([]api.Target, error) {
 		}
 	}
 	return targets, nil
+}
+
+func noTarget() error {
+	return wrong("--target", "no target given: name at least one, such as --target web-1:3000")
 }
 
 func setWeight(targets []api.Target, address string, weight int) (found bool) {

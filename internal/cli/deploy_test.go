@@ -23,8 +23,14 @@ func TestDeploy_sendsWhatWasTyped(t *testing.T) {
 				"--health-check-path /up,/sidekiq --health-check-interval 2s --health-check-timeout 3s --health-check-port 9 --health-check-host h.test " +
 				"--health-check-header X-Token:s:1 --health-check-status 200-399 --health-check-body ok --healthy-threshold 2 --max-attempts 4 " +
 				"--deploy-timeout 1m --drain-timeout 90s --target-timeout 7s --max-request-body 1024 --max-in-flight 8 --policy two_choices --slow-start 10s --fail-open --error-pages /srv/errors --supersede " +
-				"--buffer-requests --buffer-responses --buffer-memory 4096 --max-response-body 2048 --replay-body 512",
-			`{"spec":{"hosts":["a.test","b.test","c.test"],"path_prefixes":["/api"],"keep_path_prefix":true,"health_check":{"paths":["/up","/sidekiq"],"port":9,"host":"h.test","headers":{"X-Token":"s:1"},"interval":"2s","timeout":"3s","healthy_threshold":2,"max_attempts":4,"status":"200-399","body":"ok"},"policy":"two_choices","slow_start":"10s","fail_open":true,"target_timeout":"7s","max_request_body":1024,"max_in_flight":8,"error_pages":"/srv/errors","buffer_requests":true,"buffer_responses":true,"buffer_memory":4096,"max_response_body":2048,"replay_body":512},"targets":[{"address":"a:1"},{"address":"b:2","weight":5},{"address":"c:3"}],"deploy_timeout":"1m0s","drain_timeout":"1m30s","supersede":true}`,
+				"--buffer-requests --buffer-responses --buffer-memory 4096 --max-response-body 2048 --replay-body 512 " +
+				"--read-target r:1,r:2 --writer-affinity-timeout 0 --read-target-websockets --force --forward-headers=false --client-ip-header CF-Connecting-IP " +
+				"--scope-cookie-paths --log-request-header A,B --log-response-header C --exclude-metrics-path /up --publish-health-check",
+			`{"spec":{"hosts":["a.test","b.test","c.test"],"path_prefixes":["/api"],"keep_path_prefix":true,"health_check":{"paths":["/up","/sidekiq"],"port":9,"host":"h.test","headers":{"X-Token":"s:1"},"interval":"2s","timeout":"3s","healthy_threshold":2,"max_attempts":4,"status":"200-399","body":"ok"},"policy":"two_choices","slow_start":"10s","fail_open":true,"target_timeout":"7s","max_request_body":1024,"max_in_flight":8,"error_pages":"/srv/errors","buffer_requests":true,"buffer_responses":true,"buffer_memory":4096,"max_response_body":2048,"replay_body":512,"writer_affinity_timeout":"-1ns","read_target_websockets":true,"forward_headers":false,"client_ip_header":"CF-Connecting-IP","scope_cookie_paths":true,"log_request_headers":["A","B"],"log_response_headers":["C"],"exclude_metrics_paths":["/up"],"publish_health_check":true},"targets":[{"address":"a:1"},{"address":"b:2","weight":5},{"address":"c:3"}],"readers":[{"address":"r:1"},{"address":"r:2"}],"deploy_timeout":"1m0s","drain_timeout":"1m30s","supersede":true,"force":true}`,
+		},
+		{
+			"automatic certificates", "web --target a:1 --host a.test --tls --tls-staging --tls-acme-cache-path /srv/certs --tls-on-demand-url /allowed",
+			`{"spec":{"hosts":["a.test"],"tls":{"automatic":{"directory":"https://acme-staging-v02.api.letsencrypt.org/directory","cache_path":"/srv/certs","on_demand":"/allowed"}},"health_check":{"paths":["/up"],"interval":"1s","timeout":"5s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"30s","buffer_memory":1048576},"targets":[{"address":"a:1"}],"deploy_timeout":"30s","drain_timeout":"30s"}`,
 		},
 		{
 			"zero is not the default", "web --target a:1 --target-timeout 0 --drain-timeout 0",
@@ -53,6 +59,8 @@ func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
 		{"web --target a:1 --weight a:1", "Error: --weight \"a:1\" is not HOST:PORT=N, such as web-1:3000=2\n"},
 		{"web --target a:1 --weight a:1=0", "Error: --weight \"a:1=0\" is not HOST:PORT=N, such as web-1:3000=2\n"},
 		{"web --target a:1 --weight b:1=2", "Error: --weight \"b:1=2\" names a target that --target does not\n"},
+		{"web --target a:1 --tls-staging", "Error: --tls-staging does nothing without --tls: add --tls\n"},
+		{"web --target a:1 --tls --tls-staging --tls-acme-directory https://x.test/dir", "Error: --tls-staging and --tls-acme-directory are two directories: give one of them\n"},
 		{"web --target a:1 --health-check-header X", "Error: --health-check-header \"X\" is not 'Name: value'\n"},
 		{"", "Error: deploy takes one service, got 0 arguments: proxyctl deploy SERVICE --target HOST:PORT [flags]\nRun 'proxyctl deploy --help' for usage.\n"},
 		{"web --target a:1 --buffer-memory 64KB", "Error: invalid argument \"64KB\" for \"--buffer-memory\" flag: it takes a whole number\nRun 'proxyctl deploy --help' for usage.\n"},

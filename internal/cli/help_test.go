@@ -20,6 +20,11 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s --help: got status %d and %q on stderr", cmd.Name(), got.status, got.stderr)
 		}
 		golden(t, "help/"+cmd.Name()+".txt", portable(got.stdout))
+		for _, sub := range cmd.Commands() {
+			if cmd.Name() != "completion" {
+				golden(t, "help/"+cmd.Name()+"_"+sub.Name()+".txt", portable(proxyctl(t, "", []string{cmd.Name(), sub.Name(), "--help"}).stdout))
+			}
+		}
 	}
 }
 

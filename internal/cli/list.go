@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,7 +30,7 @@ func (s *session) listCommand() *cobra.Command {
 				}
 				return s.print(status.Services)
 			}
-			writeList(s.out, status.Services)
+			writeList(s.out, status.Services, s.Now())
 			return nil
 		},
 	}
@@ -60,25 +61,52 @@ func problems(status api.Status) []string {
 }
 
 // writeList writes one line a target, so that grep and awk find all of it.
-func writeList(out screen, services []api.ServiceInfo) {
+func writeList(out screen, services []api.ServiceInfo, now time.Time) {
 	var t table
-	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE")
+	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE", "TLS")
 	for _, service := range services {
 		start := []cell{
 			{text: service.Name},
 			{text: orElse(strings.Join(service.Spec.Hosts, ","), "*")},
 			{text: orElse(strings.Join(service.Spec.PathPrefixes, ","), "/")},
 		}
+		secure := tlsCell(service, now)
 		if len(service.Targets) == 0 {
-			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil))...)
+			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil), secure)...)
 		}
-		for _, target := range service.Targets {
-			t.row(append(slices.Clip(start),
-				cell{text: target.Address}, healthCell(target.Health),
-				cell{text: strconv.FormatInt(target.InFlight, 10)}, stateCell(service, &target))...)
+		for _, group := range groupsOf(service) {
+			for _, target := range group.targets {
+				state := stateCell(service, &target)
+				state.text += group.suffix()
+				t.row(append(slices.Clip(start),
+					cell{text: target.Address}, healthCell(target.Health),
+					cell{text: strconv.FormatInt(target.InFlight, 10)}, state, secure)...)
+			}
 		}
 	}
 	t.write(out, "")
+}
+
+// group is targets of a service that take the same requests.
+type group struct {
+	name    string // "" for those that take all that no others do
+	targets []api.TargetInfo
+}
+
+func (g group) suffix() string {
+	if g.name == "" {
+		return ""
+	}
+	return "," + g.name
+}
+
+// groupsOf are the targets of a service, the active ones first.
+func groupsOf(service api.ServiceInfo) []group {
+	groups := []group{{"", service.Targets}, {"reads", service.Readers}}
+	if r := service.Rollout; r != nil {
+		groups = append(groups, group{"rollout", r.Targets}, group{"rollout,reads", r.Readers})
+	}
+	return groups
 }
 
 func healthCell(health string) cell {

@@ -62,7 +62,7 @@ func TestList_colour(t *testing.T) {
 
 func TestList_empty(t *testing.T) {
 	d := startDaemon(t, gives(api.Status{}))
-	if got := proxyctl(t, d.socket, []string{"list"}); got.stdout != "SERVICE  HOST  PATH  TARGET  HEALTH  IN-FLIGHT  STATE\n" || got.stderr != "" {
+	if got := proxyctl(t, d.socket, []string{"list"}); got.stdout != "SERVICE  HOST  PATH  TARGET  HEALTH  IN-FLIGHT  STATE  TLS\n" || got.stderr != "" {
 		t.Errorf("got %+v, want the heading", got)
 	}
 	if got := proxyctl(t, d.socket, []string{"list", "--json"}); got.stdout != "[]\n" {

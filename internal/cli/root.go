@@ -29,7 +29,7 @@ says why not, in one sentence, and what to change.`,
 	flags.BoolVar(&s.json, "json", false, "write the answer as JSON")
 	root.AddCommand(
 		s.deployCommand(), s.addCommand(), s.removeCommand(), s.drainCommand(),
-		s.pauseCommand(), s.stopCommand(), s.resumeCommand(), s.rollbackCommand(),
+		s.pauseCommand(), s.stopCommand(), s.resumeCommand(), s.rollbackCommand(), s.rolloutCommand(),
 		s.listCommand(), s.statusCommand(),
 		s.reloadCommand(), s.checkCommand(), s.versionCommand(),
 	)

@@ -68,7 +68,7 @@ func (s *session) writeStatus(status api.Status) {
 	}
 	state := orElse(status.State.Path, "none")
 	if source := status.State.Source; source != "" && source != "none" {
-		state += ", read from " + map[string]string{"file": "the file", "backup": "its backup", "partial": "what could be read of it"}[source]
+		state += ", read from " + map[string]string{"file": "the file", "backup": "its backup", "partial": "what could be read of it", "kamal-proxy": "that of kamal-proxy"}[source]
 	}
 	line("state", state)
 	t.write(s.out, "")
@@ -79,6 +79,7 @@ func (s *session) writeStatus(status api.Status) {
 		fmt.Fprintln(s.out)
 		s.writeService(service)
 	}
+	s.writeAutomatic(status.Automatic)
 }
 
 func (s *session) writeService(service api.ServiceInfo) {
@@ -93,12 +94,26 @@ func (s *session) writeService(service api.ServiceInfo) {
 	fmt.Fprintf(s.out, "%s  %s, host %s, path %s%s\n", s.out.paint(bold, service.Name), printable(gate),
 		orElse(strings.Join(service.Spec.Hosts, ","), "*"), orElse(strings.Join(service.Spec.PathPrefixes, ","), "/"), owner)
 	var t table
-	for _, target := range service.Targets {
-		t.row(s.targetRow(target)...)
+	for _, group := range groupsOf(service) {
+		for _, target := range group.targets {
+			row := s.targetRow(target)
+			row[2].text += strings.ReplaceAll(group.suffix(), ",", ", ")
+			t.row(row...)
+		}
 	}
 	t.write(s.out, "  ")
+	if r := service.Rollout; r != nil {
+		fmt.Fprintf(s.out, "  rollout takes %s\n", printable(splitText(r.Split)))
+	}
 	if len(service.Targets) == 0 {
 		fmt.Fprintln(s.out, "  no targets")
+	}
+	if len(service.Certificates) > 0 {
+		var c table
+		for _, one := range service.Certificates {
+			c.row(s.certificateRow(one)...)
+		}
+		c.write(s.out, "  ")
 	}
 	if len(service.Previous) > 0 {
 		var addresses []string

@@ -11,7 +11,7 @@ import (
 // deployed is how a deploy, rollback or add ended, such as
 // "1 target healthy after 210ms, switched in 3ms, drained web-1:3000 in 1.2s, 0 cut".
 func deployed(r *api.Result) string {
-	text := fmt.Sprintf("%s healthy after %s, switched in %s", count(len(r.Targets), "target"), short(r.Waited), short(r.Switched))
+	text := fmt.Sprintf("%s healthy after %s, switched in %s", count(len(r.Targets)+len(r.Readers), "target"), short(r.Waited), short(r.Switched))
 	return strings.Join(append([]string{text}, drained(r)...), ", ")
 }
 

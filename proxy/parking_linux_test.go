@@ -1,0 +1,108 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"time"
+)
+
+// parked counts the clients that have no goroutine.
+func (r *rig) parked() int {
+	r.server.mu.Lock()
+	w := r.server.watch
+	r.server.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, c := range w.clients {
+		if c.parked {
+			n++
+		}
+	}
+	return n
+}
+
+// park asks once on each of n connections and waits until all are parked.
+func (r *rig) park(n int) []*wire {
+	r.t.Helper()
+	list := make([]*wire, n)
+	for i := range list {
+		list[i] = r.wire()
+		_ = list[i].SetDeadline(time.Time{})
+		r.once(list[i])
+	}
+	eventually(r.t, "all are parked", func() bool { return r.parked() == n })
+	return list
+}
+
+func (r *rig) once(w *wire) {
+	r.t.Helper()
+	w.send("POST /?fixed HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello")
+	w.head()
+	if _, err := io.ReadFull(w.r, make([]byte, 5)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestClient_answersAfterItWasParked(t *testing.T) {
+	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
+	list := r.park(3)
+	for range 2 {
+		for _, w := range list {
+			r.once(w)
+		}
+	}
+	if n := r.parked(); n != 0 {
+		t.Errorf("%d are parked that have just asked", n)
+	}
+}
+
+func TestClient_parkedGoesWhenItLeaves(t *testing.T) {
+	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
+	list := r.park(2)
+	_ = list[0].Close()
+	list[1].reset()
+	eventually(t, "nobody is connected", func() bool { return r.server.Counters()["upfront_connections"] == 0 })
+}
+
+func TestClient_parkedEndsAfterTheIdleTimeout(t *testing.T) {
+	r := newRig(t, Settings{IdleTimeout: parkAfter + 100*time.Millisecond}, newService(httpTarget(t, mirror)))
+	w := r.wire()
+	r.once(w)
+	if _, err := w.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end of the connection", err)
+	}
+}
+
+func TestClient_parkedMakesRoom(t *testing.T) {
+	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
+	list := r.park(2)
+	if n := r.server.closeIdle(1); n != 1 {
+		t.Errorf("closed %d connections, want 1", n)
+	}
+	if _, err := list[0].r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end of the connection that idled longest", err)
+	}
+	r.once(list[1])
+}
+
+func TestServer_Shutdown_endsThoseThatAreParked(t *testing.T) {
+	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
+	list := r.park(3)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	done := make(chan error)
+	go func() { done <- r.server.Shutdown(ctx) }()
+	eventually(t, "it shuts down", r.server.closing.Load)
+	r.once(list[0]) // one that asks meanwhile is answered
+	if err := <-done; err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+	for _, w := range list {
+		if _, err := w.r.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("got %v, want the end of the connection", err)
+		}
+	}
+}
