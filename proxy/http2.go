@@ -57,15 +57,23 @@ func (c *client) serveHTTP2() {
 		h.retire()
 	}
 	_ = h.speaker.Serve(&oneConn{h: h})
-	h.group.running.Wait()
-	h.mu.Lock()
-	h.over = true
-	h.mu.Unlock()
+	h.group.close()
+	h.end()
 	h.running.Wait()
 	c.become(nil)
 	c.idleSince.Store(0)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.linger(lastWords)
+}
+
+// end keeps goroutines of net/http that are still there from the client's connection.
+func (h *http2Conn) end() {
+	_ = h.Conn.SetWriteDeadline(time.Now().Add(lastWords)) // of a write that is under way
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
 }
 
 // become says that c carries streams.
@@ -120,6 +128,10 @@ func (h *http2Conn) takeOver() {
 
 // ServeHTTP is called by net/http for each request, in a goroutine of its own.
 func (h *http2Conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !h.group.open() {
+		panic(http.ErrAbortHandler) // it comes behind the end
+	}
+	defer h.group.running.Done()
 	h.c.idleSince.Store(0)
 	defer h.settle()
 	h.group.serve(newStream(h.c, w, r))

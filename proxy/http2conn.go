@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"io"
+	"net"
 	"runtime"
 	"time"
 
@@ -64,7 +65,7 @@ func (h *http2Conn) say(last uint32, code http2.Code) {
 	}
 	defer h.writing.Unlock()
 	h.mu.Lock()
-	between := h.watch.Between()
+	between := h.watch.Between() && !h.over
 	h.mu.Unlock()
 	if between {
 		h.c.armWrite(time.Now(), h.settings.BodyTimeout)
@@ -78,6 +79,12 @@ func (h *http2Conn) Write(p []byte) (int, error) {
 	runtime.Gosched()
 	h.writing.Lock()
 	defer h.writing.Unlock()
+	h.mu.Lock()
+	over := h.over
+	h.mu.Unlock()
+	if over {
+		return 0, net.ErrClosed
+	}
 	h.c.armWrite(time.Now(), h.settings.BodyTimeout)
 	n, err := h.Conn.Write(p)
 	h.mu.Lock()

@@ -43,7 +43,26 @@ func (c *client) inherit(from *client) {
 type group struct {
 	mu      sync.Mutex
 	streams map[*stream]struct{} // guarded by mu
-	running sync.WaitGroup       // exchanges that outlive the call of their handler
+	closed  bool                 // guarded by mu
+	running sync.WaitGroup       // handlers, and exchanges that outlive the call of theirs
+}
+
+// open lets a handler in, unless the group is closed. The handler calls running.Done.
+func (g *group) open() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.running.Add(1)
+	}
+	return !g.closed
+}
+
+// close lets no more handlers in and waits for those that are there.
+func (g *group) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.running.Wait()
 }
 
 func (g *group) enter(s *stream) {
