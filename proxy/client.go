@@ -179,8 +179,11 @@ func (c *client) awaitBytes() bool {
 	if c.raw == nil || !c.readBy.IsZero() {
 		c.armRead(now, idle)
 	}
-	c.idles = false
 	since := now.UnixNano()
+	if before := c.idleSince.Load(); c.idles && before > 0 {
+		since = before // what woke it was no request
+	}
+	c.idles = false
 	c.idleSince.Store(since)
 	n, err := c.readLazy(c.getSpace, c.putSpace)
 	if !c.idleSince.CompareAndSwap(since, 0) {
@@ -189,11 +192,11 @@ func (c *client) awaitBytes() bool {
 		c.readBy = time.Time{}
 		c.server.mu.Unlock()
 	}
-	if c.idles = parks && !c.last && err != nil && timedOut(err) && c.quiet(); c.idles {
+	if c.idles = parks && !c.last && err != nil && timedOut(err) && c.quiet() && !c.idledOut(since); c.idles {
 		c.idleSince.Store(since)
 		return false
 	}
-	if err != nil && timedOut(err) && !c.quiet() { // it came at the last moment
+	if err != nil && timedOut(err) && (!c.quiet() || c.layer.begun()) { // it came at the last moment
 		c.last = true
 		c.readBy = time.Time{}
 		c.armRead(time.Now(), idle)
@@ -205,6 +208,12 @@ func (c *client) awaitBytes() bool {
 	c.idleSince.Store(0)
 	c.have = n
 	return true
+}
+
+// idledOut reports whether a wait that began at since has taken the idle timeout.
+func (c *client) idledOut(since int64) bool {
+	idle := c.server.settings.Load().IdleTimeout
+	return idle > 0 && time.Now().UnixNano()-since > int64(idle)
 }
 
 // dismissed is what idleSince says once the wait for a request is to end, until a

@@ -33,9 +33,14 @@ func (s *Server) newTLSConfig(o TLSOptions) *tls.Config {
 		MinVersion: tls.VersionTLS12,
 		NextProtos: protocols,
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			l, ok := hello.Conn.(*tlsLayer)
+			if !ok {
+				return o.Certificate(hello)
+			}
+			l.endTurn() // it may be waited for: an order takes seconds, and a handshake of the authority's
 			chosen, err := o.Certificate(hello)
-			if l, ok := hello.Conn.(*tlsLayer); ok {
-				l.session.served = chosen
+			if l.session.served = chosen; err == nil && chosen != nil {
+				err = l.takeTurn()
 			}
 			return chosen, err
 		},
@@ -78,13 +83,17 @@ func (l *tlsLayer) takeTurn() error {
 		return nil
 	default:
 	}
-	timer := time.NewTimer(time.Until(l.turnBy))
-	defer timer.Stop()
+	var late <-chan time.Time // never, where a handshake has no limit
+	if !l.turnBy.IsZero() {
+		timer := time.NewTimer(time.Until(l.turnBy))
+		defer timer.Stop()
+		late = timer.C
+	}
 	select {
 	case l.turns <- struct{}{}:
 		l.turn = true
 		return nil
-	case <-timer.C:
+	case <-late:
 		return errHandshakeTurn
 	}
 }

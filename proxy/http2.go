@@ -87,6 +87,7 @@ func newHTTP2Conn(c *client) *http2Conn {
 	settings := c.server.settings.Load()
 	c.version = "HTTP/2.0"
 	h := &http2Conn{Conn: c.Conn, c: c, settings: settings, closed: make(chan struct{})}
+	h.group.settle = h.settle
 	h.takeOver()
 
 	most := settings.MaxHeadBytes + settings.MaxFields*perField + headSlack

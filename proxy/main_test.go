@@ -109,7 +109,7 @@ func newRigWith(t *testing.T, settings Settings, svc *service.Service, routes Ro
 		t.Fatal(err)
 	}
 	r.addr = ln.Addr().String()
-	if overTLS && listener.TLS == nil && !isAboutPlain(t) {
+	if overTLS && listener.TLS == nil && !settings.CleartextHTTP2 && !isAboutPlain(t) {
 		a := newAuthority(t)
 		r.listener.TLS = only(a.issue("a"))
 		r.client = &tls.Config{RootCAs: a.pool, ServerName: "a"}

@@ -26,7 +26,7 @@ func (c *client) lingers() bool {
 // recall makes a client that is to be ended take one more request, and reports false
 // when there is none.
 func (c *client) recall() bool {
-	if c.quiet() {
+	if c.quiet() && !c.layer.begun() {
 		return false
 	}
 	c.last = true

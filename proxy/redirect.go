@@ -88,7 +88,9 @@ func (x *exchange) redirect() {
 		x.close, x.linger = true, true // the body is for the other place
 	}
 	x.c.server.counters.Redirects.Add(1)
-	x.answer(ownHead{status: status, location: x.location}, nil)
+	// curl takes an answer without a body over HTTP/2, to a request whose body nobody
+	// wants, for a broken stream.
+	x.answer(ownHead{status: status, location: x.location}, []byte("The page is elsewhere.\n"))
 }
 
 // secure reports whether the client speaks TLS: with us, or with a trusted proxy that

@@ -62,7 +62,7 @@ func (x *exchange) vouchesFor(session *session) bool {
 	if len(x.prefix) > 1 {
 		root, _, _ = x.c.server.routes.Match(x.c.req.Host, asked)
 	}
-	if svc, _, ok := x.c.server.routes.Match([]byte(session.host), asked); ok && (svc.Name == root.Name || svc.TLS == nil) {
+	if svc, _, ok := x.c.server.routes.Match([]byte(session.host), asked); ok && (svc.TLS == nil || root != nil && svc.Name == root.Name) {
 		return true
 	}
 	return session.served != nil && session.served.Leaf != nil && session.served.Leaf.VerifyHostname(string(host)) == nil

@@ -23,7 +23,7 @@ func (c *client) sniff() asked {
 	if !settings.CleartextHTTP2 || c.secure() {
 		return asksHTTP1
 	}
-	if !c.awaitBytes() {
+	if c.read == c.have && !c.awaitBytes() { // something came with the PROXY header
 		return endsUnasked
 	}
 	c.armRead(time.Now(), settings.HeadTimeout)

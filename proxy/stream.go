@@ -45,6 +45,7 @@ type group struct {
 	streams map[*stream]struct{} // guarded by mu
 	closed  bool                 // guarded by mu
 	running sync.WaitGroup       // handlers, and exchanges that outlive the call of theirs
+	settle  func()               // called when one of those is over; set once
 }
 
 // open lets a handler in, unless the group is closed. The handler calls running.Done.
@@ -126,6 +127,7 @@ func (g *group) carryFor(s *stream, answered chan<- bool) {
 	s.run()
 	s.conn.settle(false)
 	g.leave(s)
+	g.settle()
 	s.giveBack(stopped)
 }
 

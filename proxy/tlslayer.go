@@ -26,6 +26,8 @@ type tlsLayer struct {
 	turn    bool          // we have one of them
 	turnBy  time.Time     // when the handshake must be over
 
+	record records // of what was read; owner: who reads
+
 	mu     sync.Mutex
 	corked bool    // guarded by mu; records are kept until they are sent together
 	out    *[]byte // guarded by mu; the records that are kept; nil for none
@@ -55,8 +57,37 @@ func (notYetError) Temporary() bool { return true }
 
 var errNotYet net.Error = notYetError{}
 
+// records follows the boundaries of records.
+type records struct {
+	head [5]byte
+	have int // bytes of the head so far
+	left int // of the record
+}
+
+func (r *records) walk(b []byte) {
+	for len(b) > 0 {
+		n := min(r.left, len(b))
+		if r.left -= n; n == 0 {
+			n = copy(r.head[r.have:], b)
+			if r.have += n; r.have == len(r.head) {
+				r.have, r.left = 0, int(r.head[3])<<8|int(r.head[4])
+			}
+		}
+		b = b[n:]
+	}
+}
+
+// begun reports whether a part of a record was taken, of which the rest has not come.
+func (l *tlsLayer) begun() bool { return l != nil && (l.record.have > 0 || l.record.left > 0) }
+
 // Read is called by the tls.Conn.
 func (l *tlsLayer) Read(b []byte) (int, error) {
+	n, err := l.read(b)
+	l.record.walk(b[:max(n, 0)])
+	return n, err
+}
+
+func (l *tlsLayer) read(b []byte) (int, error) {
 	l.endTurn()
 	if len(l.early) > 0 {
 		n := copy(b, l.early)

@@ -29,6 +29,7 @@ var aboutPlain = map[string]bool{
 	"TestAccessLog_hasTheKeysOfKamalProxy":                   true,
 	"TestServer_passesARequestOnAndItsAnswerBack":            true,
 	"TestServer_saysWhoTheClientIs":                          true,
+	"TestServer_forwardHeaders":                              true,
 	"TestServer_losesNoRequestWhileVersionsReplaceEachOther": true,
 	"TestServer_leaksNothingWhenClientsLeave":                true,
 	"TestRedirect":                                        true,
@@ -57,6 +58,7 @@ var aboutPlain = map[string]bool{
 	"TestServer_allocatesNothingForAPlainRequest": true,
 	"TestServer_holdsLittleForAnIdleConnection":   true,
 	"TestReadAhead_confinesAPanicToItsConnection": true,
+	"TestPour_holdsNoPipeForClientsThatDoNotRead": true,
 }
 
 func isAboutPlain(t *testing.T) bool {

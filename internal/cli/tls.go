@@ -36,6 +36,9 @@ func (f *tlsFlags) set(spec *api.Spec) error {
 	if !f.on && len(f.certificates) == 0 && len(f.keys) == 0 && f.clientCA == "" && f.hsts == 0 {
 		return nil
 	}
+	if !f.on && len(f.certificates) == 0 && len(f.keys) == 0 {
+		return wrong("--tls", "--hsts and --tls-client-ca do nothing without --tls: add --tls")
+	}
 	if len(f.certificates) != len(f.keys) {
 		return wrong("--tls-private-key-path",
 			"%d --tls-certificate-path and %d --tls-private-key-path: each certificate needs its key", len(f.certificates), len(f.keys))
