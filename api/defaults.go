@@ -53,9 +53,6 @@ func (s Spec) WithDefaults() Spec {
 	if s.ForwardHeaders != nil {
 		s.ForwardHeaders = new(*s.ForwardHeaders)
 	}
-	if s.KamalTLS != nil {
-		s.KamalTLS = new(*s.KamalTLS)
-	}
 	s.LogRequestHeaders = mapEach(s.LogRequestHeaders, same)
 	s.LogResponseHeaders = mapEach(s.LogResponseHeaders, same)
 	s.ExcludeMetricsPaths = mapEach(s.ExcludeMetricsPaths, same)

@@ -93,9 +93,6 @@ type Spec struct {
 	// PublishHealthCheck answers /.kamal-proxy/NAME/health on every host with 200
 	// while the service has a target that takes requests, else with 503.
 	PublishHealthCheck bool `json:"publish_health_check,omitempty"`
-
-	// KamalTLS is what a deploy under kamal-proxy's name says of TLS. Nil is nothing.
-	KamalTLS *KamalTLS `json:"kamal_tls,omitempty"`
 }
 
 // HealthCheck is how the targets of a service are probed.

@@ -15,12 +15,13 @@ type acmeFlags struct {
 	directory, cache, onDemand string
 }
 
+// register adds the flags; what f has is their default.
 func (f *acmeFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.onDemand, "tls-on-demand-url", "", "URL, or path of the service, that is asked with ?host=NAME whether a name may have a certificate")
 	flags.BoolVar(&f.staging, "tls-staging", false, "get certificates from Let's Encrypt's directory for trials")
 	flags.StringVar(&f.directory, "tls-acme-directory", "", "URL of the ACME directory to get certificates from (default proxyd's)")
-	flags.StringVar(&f.cache, "tls-acme-cache-path", "", "folder, as proxyd sees it, of kamal-proxy's certificates, which are taken over")
+	flags.StringVar(&f.cache, "tls-acme-cache-path", f.cache, "folder, as proxyd sees it, of kamal-proxy's certificates, which are taken over")
 	noFiles(cmd, "tls-on-demand-url", "tls-acme-directory")
 }
 

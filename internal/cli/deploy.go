@@ -87,9 +87,7 @@ func (f *deployFlags) register(cmd *cobra.Command, kamal bool) {
 	flags.StringSliceVar(&f.hosts, "host", nil, "host to serve, exact or *.example.com (default every host)")
 	flags.StringSliceVar(&f.pathPrefixes, "path-prefix", nil, "path prefix to serve (default /)")
 	flags.BoolVar(&f.stripPathPrefix, "strip-path-prefix", true, "take the path prefix off before forwarding")
-	if !kamal {
-		f.tls.register(cmd)
-	}
+	f.tls.register(cmd, kamal)
 	f.healthPath(cmd, kamal)
 	flags.Var(optionalText{&f.healthGRPC}, "health-check-grpc", "service to ask the gRPC health protocol about instead of a path; '' is the whole target")
 	flags.DurationVar(&f.healthInterval, "health-check-interval", time.Second, "time between two probes of a healthy target")
@@ -107,9 +105,7 @@ func (f *deployFlags) register(cmd *cobra.Command, kamal bool) {
 	flags.Int64Var(&f.maxRequestBody, "max-request-body", 0, "bytes that a request body may have; 0 is no limit")
 	f.targetTLS.register(cmd)
 	f.buffering.register(cmd)
-	if !kamal {
-		f.acme.register(cmd)
-	}
+	f.acme.register(cmd)
 	f.treatment.register(cmd)
 	flags.IntVar(&f.maxInFlight, "max-in-flight", 0, "requests that one target may have at once; 0 is no limit")
 	flags.StringVar(&f.policy, "policy", string(api.PolicyRoundRobin), "how a target is chosen: round_robin, least_connections or two_choices")

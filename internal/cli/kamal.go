@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -86,15 +87,13 @@ func (s *session) kamalBool(name string) bool {
 
 // kamalDeployCommand is deploy with what kamal-proxy adds to it and asks of it.
 func (s *session) kamalDeployCommand() *cobra.Command {
-	var f deployFlags
-	var tls kamalTLSFlags
+	f := deployFlags{acme: acmeFlags{cache: filepath.Join(api.KamalFolder(s.Env), "certs")}}
 	cmd := &cobra.Command{
 		Use:   "deploy <service>",
 		Short: "Replace the targets of a service without losing a request",
 		Args:  s.serviceArg(),
 	}
 	f.register(cmd, s.kamal())
-	tls.register(cmd, s.Env)
 	_ = cmd.MarkFlagRequired("target")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		changed := cmd.Flags().Changed
@@ -104,15 +103,15 @@ func (s *session) kamalDeployCommand() *cobra.Command {
 		if changed("max-response-body") && !changed("buffer-responses") {
 			return wrong("", "max-response-body can only be set when response buffering is enabled")
 		}
+		if err := f.kamalTLS(); err != nil {
+			return err
+		}
 		req, err := f.request()
 		if err != nil {
 			return err
 		}
-		if req.Spec.KamalTLS, err = tls.settings(req.Spec); err != nil {
-			return err
-		}
 		if req.Spec.ForwardHeaders == nil {
-			req.Spec.ForwardHeaders = new(!tls.on)
+			req.Spec.ForwardHeaders = new(!f.tls.on)
 		}
 		if err := kamalTargets(f.targets, f.treatment.readTargets); err != nil {
 			return err

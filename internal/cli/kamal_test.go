@@ -206,7 +206,7 @@ func TestKamal_deploySendsWhatKamalTyped(t *testing.T) {
 	if got != (run{}) {
 		t.Errorf("got %+v, want silence and status 0", got)
 	}
-	want := `POST /v1/services/app-web/deploy {"spec":{"hosts":["a.test"],"keep_path_prefix":true,"health_check":{"paths":["/health"],"interval":"3s","timeout":"3s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"10s","buffer_requests":true,"buffer_responses":true,"buffer_memory":1048576,"forward_headers":false,"log_request_headers":["Cache-Control","Last-Modified","User-Agent"],"kamal_tls":{"enabled":true,"keep_http":true,"acme_cache_path":"/home/me/.config/kamal-proxy/certs"}},"targets":[{"address":"0123456789ab:3000"}],"deploy_timeout":"30s","drain_timeout":"30s"}`
+	want := `POST /v1/services/app-web/deploy {"spec":{"hosts":["a.test"],"keep_path_prefix":true,"tls":{"automatic":{"cache_path":"/home/me/.config/kamal-proxy/certs"},"redirect":false},"health_check":{"paths":["/health"],"interval":"3s","timeout":"3s","healthy_threshold":1,"max_attempts":3,"status":"200-299"},"policy":"round_robin","target_timeout":"10s","buffer_requests":true,"buffer_responses":true,"buffer_memory":1048576,"forward_headers":false,"log_request_headers":["Cache-Control","Last-Modified","User-Agent"]},"targets":[{"address":"0123456789ab:3000"}],"deploy_timeout":"30s","drain_timeout":"30s"}`
 	if asked := d.requests(); len(asked) != 1 || asked[0] != want {
 		t.Errorf("got  %q\nwant %q", asked, want)
 	}
@@ -224,6 +224,35 @@ func TestKamal_deploySendsWhatKamalTyped(t *testing.T) {
 	}
 }
 
+// What a deploy asks for over TLS, flag by flag.
+func TestKamal_deploySendsWhatItsTLSFlagsMean(t *testing.T) {
+	d := startDaemon(t, streams(webDeployed...))
+	const cache = `"cache_path":"/home/me/.config/kamal-proxy/certs"`
+	for _, test := range []struct{ line, want string }{
+		{"", ""},
+		{"--tls-staging --tls-redirect=false --tls-acme-cache-path /c", ""}, // nothing without --tls
+		{"--tls-certificate-path /c --tls-private-key-path /k", ""},
+		{"--host h --canonical-host h", `"canonical_host":"h"`},
+		{"--tls --host h", `"tls":{"automatic":{` + cache + `}}`},
+		{"--tls --host h --tls-staging", `"tls":{"automatic":{"directory":"` + api.StagingDirectory + `",` + cache + `}}`},
+		{"--tls --host h --tls-acme-cache-path /c", `"tls":{"automatic":{"cache_path":"/c"}}`},
+		{"--tls --host h --tls-acme-directory https://ca.test/d", `"tls":{"automatic":{"directory":"https://ca.test/d",` + cache + `}}`},
+		{"--tls --tls-on-demand-url /ok", `"tls":{"automatic":{` + cache + `,"on_demand":"/ok"}}`},
+		{"--tls --host *.h --tls-certificate-path /c --tls-private-key-path /k --tls-staging", `"tls":{"certificates":[{"certificate":"/c","key":"/k"}]}`},
+		{"--tls --host h --host i --canonical-host h --tls-redirect=false", `"tls":{"automatic":{` + cache + `},"redirect":false},"canonical_host":"h"`},
+	} {
+		line := append([]string{"deploy", "web", "--target", "a:1"}, strings.Fields(test.line)...)
+		if got := kamalProxy(t, d.socket, map[string]string{"HOME": "/home/me"}, line...); got != (run{}) {
+			t.Errorf("%q: got %+v, want silence and status 0", test.line, got)
+			continue
+		}
+		asked := d.requests()
+		if last := asked[len(asked)-1]; !strings.Contains(last, test.want) || test.want == "" && strings.Contains(last, `"tls"`) {
+			t.Errorf("%q: got %q, want %s", test.line, last, test.want)
+		}
+	}
+}
+
 func TestKamal_listIsKamalProxysByteForByte(t *testing.T) {
 	services := []api.ServiceInfo{
 		{
@@ -232,7 +261,7 @@ func TestKamal_listIsKamalProxysByteForByte(t *testing.T) {
 		},
 		{
 			Name: "web", Gate: "running", Targets: []api.TargetInfo{{Address: "x:80"}}, Readers: []api.TargetInfo{{Address: "y:80"}},
-			Spec: api.Spec{PathPrefixes: []string{"/"}, KamalTLS: &api.KamalTLS{Enabled: true}},
+			Spec: api.Spec{PathPrefixes: []string{"/"}, TLS: &api.TLS{}},
 		},
 	}
 	d := startDaemon(t, gives(api.Status{Services: services}))
@@ -286,7 +315,7 @@ func TestKamal_flagsThatBothHaveAreAlike(t *testing.T) {
 		b, _, _ := ours.Find(strings.Fields(line))
 		for _, found := range regexp.MustCompile(`--([a-z0-9-]+)`).FindAllStringSubmatch(a.Flags().FlagUsages(), -1) {
 			if found[1] == "tls-acme-cache-path" {
-				continue // only kamal-proxy has a cache to begin with
+				continue // proxyctl knows of no cache unless it is told
 			}
 			f, other := a.Flags().Lookup(found[1]), b.Flags().Lookup(found[1])
 			if f != nil && other != nil && strings.Trim(other.DefValue, "[]") != strings.Trim(f.DefValue, "[]") {

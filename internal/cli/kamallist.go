@@ -52,7 +52,7 @@ func writeKamalList(w io.Writer, services []api.ServiceInfo) {
 			targets = append(targets, target.Address)
 		}
 		tls := "no"
-		if service.Spec.KamalTLS != nil && service.Spec.KamalTLS.Enabled {
+		if service.Spec.TLS != nil {
 			tls = "yes"
 		}
 		rows = append(rows, []string{

@@ -18,17 +18,30 @@ type tlsFlags struct {
 	hstsSubdomains, hstsP bool
 }
 
-func (f *tlsFlags) register(cmd *cobra.Command) {
+func (f *tlsFlags) register(cmd *cobra.Command, kamal bool) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.on, "tls", false, "serve the hosts over TLS, with certificates that proxyd gets by itself unless files are given")
-	flags.StringSliceVar(&f.certificates, "tls-certificate-path", nil, "certificate in PEM, its chain behind it, as proxyd sees it; again for several")
-	flags.StringSliceVar(&f.keys, "tls-private-key-path", nil, "private key of the certificate; again for several, in the same order")
+	f.files(cmd, kamal)
 	flags.StringVar(&f.clientCA, "tls-client-ca", "", "file with the CAs, in PEM, that certificates of clients must be of (default none asked)")
 	flags.BoolVar(&f.redirect, "tls-redirect", true, "redirect plain HTTP to https")
 	flags.DurationVar(&f.hsts, "hsts", 0, "time for which browsers come over https only, such as 8760h; 0 is not said")
 	flags.BoolVar(&f.hstsSubdomains, "hsts-include-subdomains", false, "the same for all hosts below")
 	flags.BoolVar(&f.hstsP, "hsts-preload", false, "allow browsers to know that from the start")
 	flags.StringVar(&f.canonical, "canonical-host", "", "host that clients of the others are redirected to")
+}
+
+// files adds the flags for certificates, of which kamal-proxy has one.
+func (f *tlsFlags) files(cmd *cobra.Command, kamal bool) {
+	flags := cmd.Flags()
+	if kamal {
+		f.certificates, f.keys = make([]string, 1), make([]string, 1)
+		flags.StringVar(&f.certificates[0], "tls-certificate-path", "", "certificate in PEM, its chain behind it, as the proxy sees it")
+		flags.StringVar(&f.keys[0], "tls-private-key-path", "", "private key of the certificate")
+		cmd.MarkFlagsRequiredTogether("tls-certificate-path", "tls-private-key-path")
+		return
+	}
+	flags.StringSliceVar(&f.certificates, "tls-certificate-path", nil, "certificate in PEM, its chain behind it, as proxyd sees it; again for several")
+	flags.StringSliceVar(&f.keys, "tls-private-key-path", nil, "private key of the certificate; again for several, in the same order")
 }
 
 func (f *tlsFlags) set(spec *api.Spec) error {

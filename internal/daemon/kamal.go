@@ -16,7 +16,7 @@ type KamalOptions struct {
 	// HTTP3 is stored until there is HTTP/3.
 	HTTP3 bool
 	// HTTPPort, HTTPSPort and MetricsPort are on every address; MetricsPort 0 is
-	// off. HTTPSPort is stored until there is TLS.
+	// off.
 	HTTPPort, HTTPSPort, MetricsPort int
 }
 
@@ -49,7 +49,7 @@ func (o KamalOptions) options(s system) (options, error) {
 		level = "debug"
 	}
 	s.args = []string{
-		"--http", ":" + strconv.Itoa(o.HTTPPort), "--socket", api.KamalSocket(s.getenv),
+		"--http", ":" + strconv.Itoa(o.HTTPPort), "--https", ":" + strconv.Itoa(o.HTTPSPort), "--socket", api.KamalSocket(s.getenv),
 		"--state", filepath.Join(folder, ownStateName), "--access-log", "-", "--log-level", level,
 	}
 	if s.getenv(variable("drain-timeout")) == "" {

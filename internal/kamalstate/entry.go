@@ -3,6 +3,7 @@ package kamalstate
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"upfront/api"
@@ -127,11 +128,11 @@ func (e *entry) spec() api.Spec {
 		TargetTimeout:  api.Duration(t.ResponseTimeout),
 		BufferRequests: t.BufferRequests, BufferResponses: t.BufferResponses, BufferMemory: t.MaxMemoryBufferSize,
 		MaxRequestBody: t.MaxRequestBodySize, MaxResponseBody: t.MaxResponseBodySize,
-		ErrorPages:           o.ErrorPagePath,
+		ErrorPages:           absolute(o.ErrorPagePath),
 		ReadTargetWebSockets: o.ReadersWebSockets,
 		ForwardHeaders:       new(!o.TLSEnabled), ClientIPHeader: o.ClientIPHeader, ScopeCookiePaths: t.ScopeCookiePaths,
 		LogRequestHeaders: t.LogRequestHeaders, LogResponseHeaders: t.LogResponseHeaders,
-		ExcludeMetricsPaths: o.ExcludeMetricsPaths,
+		ExcludeMetricsPaths: o.ExcludeMetricsPaths, CanonicalHost: o.CanonicalHost,
 	}
 	if t.HealthCheck.Path != "" {
 		spec.HealthCheck.Paths = []string{t.HealthCheck.Path}
@@ -145,14 +146,40 @@ func (e *entry) spec() api.Spec {
 			spec.WriterAffinityTimeout = -1
 		}
 	}
-	if o.TLSEnabled || o.CanonicalHost != "" {
-		spec.KamalTLS = &api.KamalTLS{
-			Enabled: o.TLSEnabled, CertificatePath: o.TLSCertificatePath, PrivateKeyPath: o.TLSPrivateKeyPath,
-			OnDemandURL: o.TLSOnDemandURL, KeepHTTP: o.TLSRedirect != nil && !*o.TLSRedirect,
-			CanonicalHost: o.CanonicalHost, ACMEDirectory: o.ACMEDirectory, ACMECachePath: o.ACMECachePath,
-		}
+	// kamal-proxy copies what the service at / says of TLS to the others of its host.
+	if len(spec.PathPrefixes) == 0 || slices.Contains(spec.PathPrefixes, "/") {
+		spec.TLS = o.tls()
 	}
 	return spec
+}
+
+// tls is nil for a service without TLS.
+func (o options) tls() *api.TLS {
+	if !o.TLSEnabled {
+		return nil
+	}
+	tls := &api.TLS{Redirect: o.TLSRedirect}
+	if o.TLSCertificatePath != "" && o.TLSPrivateKeyPath != "" {
+		tls.Certificates = []api.CertificateFiles{{
+			Certificate: absolute(o.TLSCertificatePath), Key: absolute(o.TLSPrivateKeyPath),
+		}}
+		return tls
+	}
+	tls.Automatic = &api.AutomaticTLS{
+		Directory: o.ACMEDirectory, CachePath: absolute(o.ACMECachePath), OnDemand: o.TLSOnDemandURL,
+	}
+	return tls
+}
+
+// absolute is a path that kamal-proxy took as seen from its folder, which is ours.
+func absolute(path string) string {
+	if path == "" {
+		return ""
+	}
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }
 
 func (e *entry) convertGate(gate *api.GateState) error {

@@ -46,10 +46,10 @@ func TestRead_currentForm(t *testing.T) {
 			WriterAffinityTimeout: 3e9, ReadTargetWebSockets: true, ForwardHeaders: new(true), ClientIPHeader: "True-Client-IP",
 			ScopeCookiePaths: true, LogRequestHeaders: []string{"User-Agent"}, LogResponseHeaders: []string{"Age"},
 			ExcludeMetricsPaths: []string{"/up"},
-			KamalTLS: &api.KamalTLS{
-				Enabled: true, CertificatePath: "/c.pem", PrivateKeyPath: "/k.pem", KeepHTTP: true, CanonicalHost: "a.test",
-				ACMEDirectory: "https://acme.test/dir", ACMECachePath: "/home/kamal-proxy/.config/kamal-proxy/certs",
+			TLS: &api.TLS{
+				Certificates: []api.CertificateFiles{{Certificate: "/c.pem", Key: "/k.pem"}}, Redirect: new(false),
 			},
+			CanonicalHost: "a.test",
 		},
 		Targets: []api.Target{{Address: "0123456789ab:3000"}}, Readers: []api.Target{{Address: "ba9876543210:3000"}},
 		Rollout: &api.RolloutState{
@@ -77,6 +77,34 @@ func TestRead_legacyForm(t *testing.T) {
 	}
 	if !*got.Spec.ForwardHeaders {
 		t.Error("X-Forwarded-* are not forwarded, as a service without TLS has them by default")
+	}
+}
+
+// What an entry says of TLS, by its options.
+func TestRead_TLS(t *testing.T) {
+	folder, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		options string
+		want    *api.TLS
+	}{
+		"off":       {`"hosts":["a.test"],"tls_certificate_path":"/c","tls_private_key_path":"/k"`, nil},
+		"automatic": {`"hosts":["a.test"],"tls_enabled":true,"tls_redirect":true,"acme_cache_path":"/certs"`, &api.TLS{Automatic: &api.AutomaticTLS{CachePath: "/certs"}, Redirect: new(true)}},
+		"staging":   {`"hosts":["a.test"],"tls_enabled":true,"acme_directory":"https://acme.test/dir"`, &api.TLS{Automatic: &api.AutomaticTLS{Directory: "https://acme.test/dir"}}},
+		"on demand": {`"hosts":[""],"tls_enabled":true,"tls_on_demand_url":"/ok"`, &api.TLS{Automatic: &api.AutomaticTLS{OnDemand: "/ok"}}},
+		"copied":    {`"hosts":["a.test"],"path_prefixes":["/api"],"tls_enabled":true`, nil},
+		"relative": {
+			`"hosts":["a.test"],"tls_enabled":true,"tls_certificate_path":"c","tls_private_key_path":"k"`,
+			&api.TLS{Certificates: []api.CertificateFiles{{Certificate: filepath.Join(folder, "c"), Key: filepath.Join(folder, "k")}}},
+		},
+	} {
+		services, lost := parse([]byte(`[{"name":"web","active_targets":["x1:80"],"options":{` + test.options + `}}]`))
+		wantServices(t, services, "web")
+		if got := services[0].Spec.TLS; lost != nil || !reflect.DeepEqual(got, test.want) {
+			t.Errorf("%s: got %+v and %v, want %+v", name, got, lost, test.want)
+		}
 	}
 }
 
