@@ -63,7 +63,8 @@ var binary = sync.OnceValues(func() (string, error) {
 type proxy struct {
 	t       *testing.T
 	home    string
-	address string
+	address string // for HTTP
+	secure  string // for HTTPS
 	cmd     *exec.Cmd
 	log     *output
 	ended   chan struct{}
@@ -89,11 +90,18 @@ func (o *output) String() string {
 
 func startProxy(t *testing.T) *proxy {
 	t.Helper()
+	return startProxyIn(t, func(string) {})
+}
+
+// startProxyIn starts a proxy that finds in its home what prepare puts there.
+func startProxyIn(t *testing.T, prepare func(home string)) *proxy {
+	t.Helper()
 	home, err := os.MkdirTemp("", "kamal") // short enough for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	prepare(home)
 	p := &proxy{t: t, home: home}
 	p.start()
 	t.Cleanup(func() {
@@ -110,8 +118,9 @@ func startProxy(t *testing.T) *proxy {
 func (p *proxy) start() {
 	p.t.Helper()
 	port := freePort(p.t)
-	p.address = "127.0.0.1:" + port
-	p.cmd = p.command("run", "--http-port", port, "--https-port", freePort(p.t))
+	securePort := freePort(p.t)
+	p.address, p.secure = "127.0.0.1:"+port, "127.0.0.1:"+securePort
+	p.cmd = p.command("run", "--http-port", port, "--https-port", securePort)
 	p.log, p.ended = &output{}, make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
