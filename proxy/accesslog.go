@@ -104,4 +104,5 @@ func (x *exchange) noteResponse() {
 			x.contentTypeLen = copy(x.contentType[:], res.Value(f))
 		}
 	}
+	x.noteLogged()
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"upfront/service"
 )
 
 // line waits for the only access-log line and decodes it.
@@ -60,6 +62,39 @@ func TestAccessLog_hasTheKeysOfKamalProxy(t *testing.T) {
 	}
 	if !strings.HasPrefix(raw, `{"level":"INFO","time":"`) {
 		t.Errorf("got %s", raw)
+	}
+}
+
+// The headers that a service names are shown as kamal-proxy shows them.
+func TestAccessLog_showsTheHeadersThatAServiceNames(t *testing.T) {
+	target := answering(t, "HTTP/1.1 200 OK\r\nX-Cache: HIT\r\nX-Gone: 1\r\nx-cache: \"a\"\r\nContent-Length: 0\r\n\r\n")
+	for _, c := range []struct {
+		path string
+		want map[string]any
+	}{
+		{"/a", map[string]any{"req_user_agent": "curl/8", "req_x_two": "a,b", "req_none": "", "resp_x_cache": `HIT,"a"`, "resp_none": ""}},
+		{"/up", map[string]any{"req_user_agent": "curl/8", "req_x_two": "a,b", "req_none": "", "resp_x_cache": "", "resp_none": ""}},
+	} {
+		svc := newService(target.addr)
+		svc.LogRequestHeaders = service.LoggedHeaders("req", []string{"User-Agent", "X-Two", "None"})
+		svc.LogResponseHeaders = service.LoggedHeaders("resp", []string{"X-Cache", "None"})
+		svc.HealthPaths = []string{"/up"}
+		r := newRig(t, Settings{}, svc)
+		if c.path == "/up" {
+			svc.Gate.Stop("") // what answers is the proxy
+		}
+		w := r.wire()
+		w.send("GET " + c.path + " HTTP/1.1\r\nHost: a\r\nUser-Agent: curl/8\r\nX-Two: a\r\nx-two: b\r\n\r\n")
+		w.receive("GET")
+		_, got := r.line()
+		for key, value := range c.want {
+			if got[key] != value {
+				t.Errorf("%s: %s is %v, want %v", c.path, key, got[key], value)
+			}
+		}
+		if _, there := got["resp_x_gone"]; there {
+			t.Errorf("%s: a header is shown that nobody asked for", c.path)
+		}
 	}
 }
 

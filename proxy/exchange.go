@@ -47,6 +47,7 @@ type exchange struct {
 
 	contentType    [64]byte // of the response, for the log
 	contentTypeLen int
+	logged         []byte // of the response, what the service wants in the log; nil is nothing
 }
 
 // begin makes x ready for the request whose first bytes have arrived.

@@ -61,6 +61,9 @@ func (l *AccessLog) appendLine(b []byte, x *exchange, now time.Time) []byte {
 	b = append(append(b, `","proto":"`...), c.proto()...)
 	b = append(append(b, `","scheme":"`...), c.scheme()...)
 	b = appendJSON(append(b, `","query":"`...), query(req))
+	if x.svc != nil {
+		b = x.appendLogged(b)
+	}
 	if x.err != nil {
 		b = appendJSON(append(b, `","error":"`...), x.err.Error())
 	}

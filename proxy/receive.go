@@ -264,7 +264,7 @@ func (x *exchange) relay() *Error {
 
 // tooLarge is the error for a body that the service does not let through.
 func (x *exchange) tooLarge() *Error {
-	x.contentTypeLen = 0
+	x.contentTypeLen, x.logged = 0, nil
 	err := x.badResponse(errAnswerTooLarge)
 	err.Status = 500
 	return err

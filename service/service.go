@@ -61,7 +61,7 @@ type Service struct {
 	// with StripPrefix.
 	ScopeCookiePaths bool
 	// LogRequestHeaders and LogResponseHeaders are for the access log.
-	LogRequestHeaders, LogResponseHeaders []string
+	LogRequestHeaders, LogResponseHeaders []LoggedHeader
 	// UncountedPaths, as targets see them, are not counted in metrics.
 	UncountedPaths []string
 	// PublishHealth answers for the health of the service on every host.
@@ -108,8 +108,8 @@ func newService(name string, spec api.Spec, files onDisk, active slot, kept last
 		ForwardsNever:      spec.ForwardHeaders != nil && !*spec.ForwardHeaders,
 		ClientIPHeader:     spec.ClientIPHeader,
 		ScopeCookiePaths:   spec.ScopeCookiePaths && !spec.KeepPathPrefix,
-		LogRequestHeaders:  spec.LogRequestHeaders,
-		LogResponseHeaders: spec.LogResponseHeaders,
+		LogRequestHeaders:  LoggedHeaders("req", spec.LogRequestHeaders),
+		LogResponseHeaders: LoggedHeaders("resp", spec.LogResponseHeaders),
 		UncountedPaths:     spec.ExcludeMetricsPaths,
 		PublishHealth:      spec.PublishHealthCheck,
 
