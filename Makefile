@@ -23,6 +23,8 @@ ARGS     ?=
 PKG      ?= ./...
 
 LDFLAGS  := -s -w -X upfront/internal/version.Version=$(VERSION)
+# Go finds it by itself only for proxyd; kamal-proxy is the same daemon.
+PROFILE  := $(CURDIR)/cmd/proxyd/default.pgo
 PROGRAMS := $(notdir $(wildcard cmd/*))
 
 TOOLS       := $(CURDIR)/bin/tools
@@ -43,7 +45,7 @@ build: ## Build the programs, static, into bin/
 	@mkdir -p bin
 	@for p in $(PROGRAMS); do \
 	  echo "bin/$$p $(VERSION)"; \
-	  CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o "bin/$$p" "./cmd/$$p"; \
+	  CGO_ENABLED=0 go build -trimpath -pgo '$(PROFILE)' -ldflags '$(LDFLAGS)' -o "bin/$$p" "./cmd/$$p"; \
 	done
 
 .PHONY: image

@@ -130,9 +130,6 @@ func TestBehaviour_customCertificate(t *testing.T) {
 		}
 		p.wantRedirect("a.test", "/x?y=1", "https://a.test/x?y=1")
 		p.want("b.test", "/", 200)
-		if res, err := p.askSecure(id, "HTTP/1.1", "https://b.test/"); err == nil && res.StatusCode == 200 {
-			t.Error("a host without TLS is served over TLS")
-		}
 		if list := p.try("list").stdout; !strings.Contains(list, "\x1b[myes\x1b[0m") {
 			t.Errorf("list does not say that there is TLS:\n%s", list)
 		}
