@@ -271,3 +271,23 @@ func TestRollout_Takes_withinAPercentAndOnlyAdds(t *testing.T) {
 		}
 	}
 }
+
+// Targets that only read, and those of a rollout, must do what the spec asks as well.
+func TestRegistry_readersAndRolloutsMustFitTheSpec(t *testing.T) {
+	r := newTestRegistry(t)
+	spec := quick()
+	spec.HealthCheck.Port = 1 // which a unix socket has none of
+	unix := []api.Target{{Address: "unix:/run/app.sock"}}
+	_, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: spec, Targets: at(startApp(t, 200)), Readers: unix}, nil)
+	wantCode(t, err, api.CodeInvalid)
+	err = r.Check([]Declared{{Name: "web", Spec: spec, Targets: []api.Target{{Address: "a:1"}}, Readers: unix}})
+	if err == nil {
+		t.Error("a file may declare a reader that does not fit")
+	}
+	req := api.DeployRequest{Spec: spec, Targets: at(startApp(t, 200)), Force: true}
+	if _, err := r.Deploy(t.Context(), "web", req, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, err = r.RolloutDeploy(t.Context(), "web", api.RolloutDeployRequest{Targets: unix}, nil)
+	wantCode(t, err, api.CodeInvalid)
+}
