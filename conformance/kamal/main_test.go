@@ -114,8 +114,20 @@ func startProxyIn(t *testing.T, prepare func(home string)) *proxy {
 	return p
 }
 
-// start runs the proxy on free ports and returns when it accepts connections.
+// start runs the proxy on free ports and returns when it accepts connections. A port
+// that was free may be taken by another test meanwhile: then on others.
 func (p *proxy) start() {
+	p.t.Helper()
+	for range 10 {
+		if p.startOnce() {
+			return
+		}
+	}
+	p.t.Fatalf("no port stays free:\n%s", p.log)
+}
+
+// startOnce reports false when a port was taken.
+func (p *proxy) startOnce() (ready bool) {
 	p.t.Helper()
 	port := freePort(p.t)
 	securePort := freePort(p.t)
@@ -133,6 +145,9 @@ func (p *proxy) start() {
 	eventually(p.t, "the proxy accepts connections", func() bool {
 		select {
 		case <-p.ended:
+			if strings.Contains(p.log.String(), "address already in use") {
+				return true
+			}
 			p.t.Fatalf("the proxy ended at once:\n%s", p.log)
 		default:
 		}
@@ -140,8 +155,10 @@ func (p *proxy) start() {
 		if err == nil {
 			_ = conn.Close()
 		}
-		return err == nil && p.try("list").status == 0
+		ready = err == nil && p.try("list").status == 0
+		return ready
 	})
+	return ready
 }
 
 func (p *proxy) command(args ...string) *exec.Cmd {
