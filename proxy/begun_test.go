@@ -26,23 +26,21 @@ func TestTLS_certificateThatIsWaitedForHoldsUpNobody(t *testing.T) {
 	}
 	svc := newService(httpTarget(t, func(http.ResponseWriter, *http.Request) {}))
 	r := newRigWith(t, Settings{}, svc, &fixedRoutes{svc: svc, prefix: "/"}, ListenerOptions{TLS: &TLSOptions{Certificate: choose}})
-	shake := func(name string) (net.Conn, func() error) {
+	shake := func(name string) func() error {
 		conn, err := net.Dial("tcp", r.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		return conn, tls.Client(conn, &tls.Config{ServerName: name, RootCAs: a.pool}).Handshake
+		return tls.Client(conn, &tls.Config{ServerName: name, RootCAs: a.pool}).Handshake
 	}
 	for range cap(r.server.turns) {
-		conn, handshake := shake("new.example")
-		defer func() { _ = conn.Close() }()
+		handshake := shake("new.example")
 		go func() { _ = handshake() }()
 		next(t, asked)
 	}
-	conn, handshake := shake("a")
-	defer func() { _ = conn.Close() }()
-	if err := handshake(); err != nil {
+	if err := shake("a")(); err != nil {
 		t.Errorf("handshake of a host that has its certificate: %v", err)
 	}
 }
