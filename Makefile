@@ -117,7 +117,7 @@ microbench: ## Go benchmarks, PKG=./... BENCH=. COUNT=1
 
 .PHONY: pgo
 pgo: ## Renew cmd/proxyd/default.pgo, the profile that proxyd is built with
-	go test ./proxy -run '^$$' -bench '^BenchmarkServer$$' -benchtime 10s -cpuprofile cmd/proxyd/default.pgo -o /dev/null
+	go test -trimpath ./proxy -run '^$$' -bench '^BenchmarkServer$$' -benchtime 10s -cpuprofile cmd/proxyd/default.pgo -o /dev/null
 
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME=30s
