@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"upfront/bench/load"
@@ -56,23 +57,31 @@ func (b *bench) saturate(name string, subjects []subject, job load.Job, o peer.O
 }
 
 func (st *stage) saturate(scenario, name string, job load.Job) error {
-	b := st.bench
 	job.Address = st.address
 	l, err := load.Open(job)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if _, err := l.Run(b.sizes.warm); err != nil {
+	return st.run(scenario, name, l.Run)
+}
+
+// run adds what a load costs, and how much of it is answered, once it is warm.
+func (st *stage) run(scenario, name string, ask func(time.Duration) (load.Result, error)) error {
+	b := st.bench
+	if _, err := ask(b.sizes.warm); err != nil {
 		return err
 	}
 	var got load.Result
 	used, err := st.usage(func() (err error) {
-		got, err = l.Run(b.duration)
+		got, err = ask(b.duration)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	if got.Answered == 0 {
+		return fmt.Errorf("nothing answered in %v", b.duration)
 	}
 	disturbed := used.Disturbed()
 	each := func(cpu time.Duration) float64 { return float64(cpu) / float64(got.Answered) / 1e3 }
