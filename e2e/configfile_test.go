@@ -106,6 +106,11 @@ func replaceOften(t *testing.T, times int, replace func(dir, path, text string) 
 	}
 	p := startProxy(t, proxyOptions{config: path})
 	expectLive(t, p, 0, 10*time.Second)
+	// The two services of the file are probed apart from each other.
+	waitFor(t, 10*time.Second, "the service under load to be live", func() bool {
+		status, _, _, err := tryAsk(t.Context(), p.address, host, "/")
+		return err == nil && status == 200
+	})
 	traffic := startLoad(t, p.address, getModes)
 	last := 0
 	var slowest time.Duration
