@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"fmt"
 	"net"
 
 	"upfront/api"
@@ -61,4 +62,17 @@ func probes(dialer *dial.Dialer, port int) func(context.Context, string, string)
 		}
 		return dialer.DialAlone(ctx, address)
 	}
+}
+
+// DialTarget connects to an active target of a service for one request in HTTP/1.1, as
+// its probes do. ctx ends the attempt.
+func (r *Registry) DialTarget(ctx context.Context, service, address string) (net.Conn, error) {
+	if live := r.published(service); live != nil {
+		for _, m := range live.members {
+			if m.spec.Address == address {
+				return m.dialer.DialAlone(ctx, "")
+			}
+		}
+	}
+	return nil, fmt.Errorf("target %s of service %q was removed", address, service)
 }
