@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"upfront/api"
 	"upfront/cert"
 )
@@ -138,6 +141,32 @@ func TestRegistry_Deploy_refusesCertificatesThatAreNone(t *testing.T) {
 	r, _ := startRegistry(t, Options{})
 	if _, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: sealed("a.test", one), Targets: at(a)}, nil); err == nil || !strings.Contains(err.Error(), "--https") {
 		t.Errorf("without a listener for TLS: got %v", err)
+	}
+}
+
+// A certificate for another name is not refused, for who configured it so may have a
+// reason; whoever has none hears of it at once.
+func TestRegistry_Deploy_warnsOfACertificateForOtherHosts(t *testing.T) {
+	core, logged := observer.New(zap.WarnLevel)
+	r, _ := startRegistry(t, Options{Certificates: cert.New(cert.Options{}), Logger: zap.New(core)})
+	files, a := certificateFor(t, t.TempDir(), "b.test"), startApp(t, 200)
+	deploy := func(host string) []string {
+		t.Helper()
+		result, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: sealed(host, files), Targets: at(a)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Warnings
+	}
+	if got := deploy("b.test"); len(got) != 0 || logged.Len() != 0 {
+		t.Errorf("one that fits: got %q and %d in the log", got, logged.Len())
+	}
+	want := `no certificate of the service is for host "a.test"`
+	if got := deploy("a.test"); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if all := logged.All(); len(all) != 1 || all[0].ContextMap()["reason"] != want {
+		t.Errorf("log: got %v", all)
 	}
 }
 
