@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -48,7 +49,11 @@ func checkTLS(spec api.Spec) error {
 		return nil
 	}
 	if err := dialTLS(spec).Check(); err != nil {
-		return failure(api.CodeInvalid, "--target-tls-ca", "%s", err)
+		flag := "--target-tls-ca"
+		if unread, ok := errors.AsType[*dial.FileError](err); ok {
+			flag = "--target-tls-" + unread.Setting
+		}
+		return failure(api.CodeInvalid, flag, "%s", err)
 	}
 	return nil
 }

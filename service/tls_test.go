@@ -210,3 +210,25 @@ func TestHSTSValue(t *testing.T) {
 		}
 	}
 }
+
+// The flag that is named is the one of the file that is wrong.
+func TestRegistry_Deploy_namesTheFlagOfATargetsFile(t *testing.T) {
+	r, _ := startRegistry(t, Options{})
+	good := certificateFor(t, t.TempDir(), "a.test")
+	for _, c := range []struct {
+		tls  api.TargetTLS
+		flag string
+	}{
+		{api.TargetTLS{CA: "/nowhere"}, "--target-tls-ca"},
+		{api.TargetTLS{Certificate: "/nowhere", Key: good.Key}, "--target-tls-certificate"},
+		{api.TargetTLS{Certificate: good.Certificate, Key: "/nowhere"}, "--target-tls-key"},
+	} {
+		spec := quick("a.test")
+		spec.TargetTLS = &c.tls
+		_, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: spec, Targets: []api.Target{{Address: "https://127.0.0.1:1"}}}, nil)
+		var failed *api.Error
+		if !errors.As(err, &failed) || failed.Flag != c.flag || !strings.Contains(failed.Message, c.flag) {
+			t.Errorf("got %v, want an error about %s", err, c.flag)
+		}
+	}
+}
