@@ -88,6 +88,9 @@ type Result struct {
 	Waited Duration `json:"waited,omitempty"`
 	// Switched is the time that publishing took, state file included.
 	Switched Duration `json:"switched,omitempty"`
+	// Warnings are what works, but hardly as it was meant, in a sentence each: a host
+	// that no certificate of the service is for.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Drained is what became of the requests of one emptied target.

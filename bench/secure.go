@@ -17,6 +17,8 @@ func secure(name string, how load.Security) func(*bench) error {
 			return err
 		}
 		defer app.stop()
+		b.result.Notes = append(b.result.Notes, name+": all proxies with the same settings, which the load insists on: "+load.Agreed+
+			"; session tickets on, one for a full handshake (haproxy sends two).")
 		return b.interleave(name, b.rounds, b.subjects(false), func(s subject) error {
 			st, err := b.start(s, app, peer.Options{TLS: certificate})
 			if err != nil {

@@ -125,11 +125,11 @@ func (t *TLS) config() (*tls.Config, error) {
 	if t.CA != "" {
 		text, err := readFile(t.CA)
 		if err != nil {
-			return nil, fmt.Errorf("read target_tls.ca: %w", err)
+			return nil, &FileError{"ca", err}
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("read target_tls.ca: %q has no certificate in PEM", t.CA)
+			return nil, &FileError{"ca", fmt.Errorf("%q has no certificate in PEM", t.CA)}
 		}
 	}
 	if t.Certificate == "" {
@@ -137,15 +137,15 @@ func (t *TLS) config() (*tls.Config, error) {
 	}
 	certificate, err := readFile(t.Certificate)
 	if err != nil {
-		return nil, fmt.Errorf("read target_tls.certificate: %w", err)
+		return nil, &FileError{"certificate", err}
 	}
 	key, err := readFile(t.Key)
 	if err != nil {
-		return nil, fmt.Errorf("read target_tls.key: %w", err)
+		return nil, &FileError{"key", err}
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return nil, fmt.Errorf("read target_tls.certificate %q with its key: %w", t.Certificate, err)
+		return nil, &FileError{"certificate", fmt.Errorf("%q with its key: %w", t.Certificate, err)}
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil

@@ -95,16 +95,16 @@ func TestDial_saysWhatIsWrongWithACertificate(t *testing.T) {
 		{
 			"unknown authority", &tls.Config{Certificates: []tls.Certificate{other.Certificate}},
 			TLS{CA: good.file},
-			`is signed by "CN=test", which is not trusted: set the CA (target_tls.ca)`,
+			`is signed by "CN=test", which is not trusted: set the CA (--target-tls-ca, target_tls.ca in the config file)`,
 		},
 		{
 			"name", &tls.Config{Certificates: []tls.Certificate{named.Certificate}},
 			TLS{CA: named.file},
-			`its certificate is for "app.test", not for "127.0.0.1": set its name (target_tls.name)`,
+			`its certificate is for "app.test", not for "127.0.0.1": set its name (--target-tls-name, target_tls.name in the config file)`,
 		},
 		{"expired", &tls.Config{Certificates: []tls.Certificate{old.Certificate}}, TLS{CA: old.file}, "its certificate expired on "},
 		{"early", &tls.Config{Certificates: []tls.Certificate{early.Certificate}}, TLS{CA: early.file}, "its certificate is not valid before "},
-		{"no file", &tls.Config{Certificates: []tls.Certificate{good.Certificate}}, TLS{CA: "/nowhere"}, "read target_tls.ca: open /nowhere"},
+		{"no file", &tls.Config{Certificates: []tls.Certificate{good.Certificate}}, TLS{CA: "/nowhere"}, "read --target-tls-ca, target_tls.ca in the config file: open /nowhere"},
 		{"client certificate", &tls.Config{
 			Certificates: []tls.Certificate{good.Certificate}, MaxVersion: tls.VersionTLS12,
 			ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: nobody,

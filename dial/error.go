@@ -38,6 +38,23 @@ func (e *Error) Timeout() bool {
 	return errors.As(e.err, &t) && t.Timeout()
 }
 
+// FileError is a file of TLS that cannot be used.
+type FileError struct {
+	Setting string // "ca", "certificate" or "key"
+	Err     error
+}
+
+// Error names the flag and the key.
+func (e *FileError) Error() string { return "read " + setting(e.Setting) + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// setting is how it is called by those who deploy: which of them did is not known here.
+func setting(name string) string {
+	return "--target-tls-" + name + ", target_tls." + name + " in the config file"
+}
+
 // explain says what is wrong with a handshake.
 func (d *Dialer) explain(ctx context.Context, err error) error {
 	var text string
@@ -76,13 +93,13 @@ func (d *Dialer) explainCertificate(err *tls.CertificateVerificationError) strin
 	leaf := err.UnverifiedCertificates[0]
 	switch {
 	case errors.As(err, &host):
-		return fmt.Sprintf("its certificate is for %s, not for %q: set its name (target_tls.name)",
-			namesOf(leaf), host.Host)
+		return fmt.Sprintf("its certificate is for %s, not for %q: set its name (%s)",
+			namesOf(leaf), host.Host, setting("name"))
 	case errors.As(err, &authority):
-		return fmt.Sprintf("its certificate (%s) is signed by %q, which is not trusted: set the CA (target_tls.ca)",
-			namesOf(leaf), leaf.Issuer.String())
+		return fmt.Sprintf("its certificate (%s) is signed by %q, which is not trusted: set the CA (%s)",
+			namesOf(leaf), leaf.Issuer.String(), setting("ca"))
 	case errors.As(err, &roots):
-		return "the system has no authorities to trust: set the CA (target_tls.ca)"
+		return "the system has no authorities to trust: set the CA (" + setting("ca") + ")"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		now := time.Now()
 		if bad := invalid.Cert; bad != nil && now.Before(bad.NotBefore) {
@@ -145,15 +162,15 @@ func alertOf(err error) (tls.AlertError, bool) {
 func explainAlert(alert tls.AlertError) string {
 	switch alert {
 	case alertHandshakeFailure:
-		return "no common cipher suite, or it wants a client certificate (target_tls.certificate)"
+		return "no common cipher suite, or it wants a client certificate (" + setting("certificate") + ")"
 	case alertBadCertificate, alertUnknownCA:
-		return "it does not trust our certificate (target_tls.certificate)"
+		return "it does not trust our certificate (" + setting("certificate") + ")"
 	case alertCertificateRequired:
-		return "it wants a client certificate (target_tls.certificate)"
+		return "it wants a client certificate (" + setting("certificate") + ")"
 	case alertProtocolVersion:
 		return "it speaks no TLS 1.2 or later"
 	case alertUnrecognizedName:
-		return "it does not know the name that it was asked for (target_tls.name)"
+		return "it does not know the name that it was asked for (" + setting("name") + ")"
 	case alertNoProtocol:
 		return "it does not offer the protocol of the target's scheme"
 	}

@@ -30,6 +30,7 @@ type client struct {
 	watched int32       // set once by leaveWatch.add; 0 where there is none
 	begun   bool        // HTTP/1 is spoken; owner: who runs it
 	idles   bool        // the last wait ended without a request, and goes on without a goroutine
+	stays   bool        // it could not be parked; owner: who runs it, until its next request
 	parked  bool        // guarded by leaveWatch.mu; no goroutine runs it
 	extra   bool        // it is one too many of its address; set once by admit
 	version string      // of HTTP, where it is not that of each request; set once
@@ -81,7 +82,7 @@ func (c *client) run() {
 		if !c.idles {
 			return
 		}
-		if parked = c.server.watch.park(c); parked || !c.lingers() && !c.recall() {
+		if parked = c.server.watch.park(c); parked || !c.stays && !c.lingers() && !c.recall() {
 			return
 		}
 	}
@@ -206,6 +207,7 @@ func (c *client) awaitBytes() bool {
 		return false
 	}
 	c.idleSince.Store(0)
+	c.stays = false
 	c.have = n
 	return true
 }
@@ -278,7 +280,7 @@ func (c *client) idleTimeout() (d time.Duration, parks bool) {
 		return idleTail, false
 	}
 	d = c.server.settings.Load().IdleTimeout
-	if c.begun && c.watched != 0 && (d < 0 || d > parkAfter) {
+	if c.begun && c.watched != 0 && !c.stays && (d < 0 || d > parkAfter) {
 		return parkAfter, true
 	}
 	return d, false

@@ -10,7 +10,8 @@ import (
 const sweepInterval = time.Second
 
 // park makes the watch wait for c's next request, and reports true when the calling
-// goroutine must not touch c any more.
+// goroutine must not touch c any more. Where the system watches no more descriptors it
+// leaves c to its goroutine.
 func (w *leaveWatch) park(c *client) bool {
 	w.mu.Lock()
 	const untilSomething = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
@@ -19,6 +20,7 @@ func (w *leaveWatch) park(c *client) bool {
 		err = w.control(c, syscall.EPOLL_CTL_ADD, untilSomething)
 	}
 	c.parked = err == nil
+	c.stays = err != nil && c.idleSince.Load() != dismissed
 	if c.parked && w.sweepAt.IsZero() {
 		w.sweepAt = time.Now().Add(sweepInterval)
 		if len(w.fresh) == 0 {

@@ -88,6 +88,33 @@ func TestClient_parkedMakesRoom(t *testing.T) {
 	r.once(list[1])
 }
 
+// Where no descriptor can be watched any more, as when fs.epoll.max_user_watches is used
+// up, a client costs a goroutine and not its connection.
+func TestClient_thatCannotBeParkedIsServedOn(t *testing.T) {
+	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
+	w := r.wire()
+	r.once(w)
+	_ = r.server.watch.file.Close()
+	for range 2 {
+		_ = w.SetDeadline(time.Now().Add(parkAfter + 200*time.Millisecond))
+		if _, err := w.r.ReadByte(); !timedOut(err) {
+			t.Fatalf("got %v, want silence", err)
+		}
+		_ = w.SetDeadline(time.Time{})
+		r.once(w)
+	}
+}
+
+func TestClient_thatCannotBeParkedEndsAfterTheIdleTimeout(t *testing.T) {
+	r := newRig(t, Settings{IdleTimeout: parkAfter + 100*time.Millisecond}, newService(httpTarget(t, mirror)))
+	w := r.wire()
+	r.once(w)
+	_ = r.server.watch.file.Close()
+	if _, err := w.r.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the end of the connection", err)
+	}
+}
+
 func TestServer_Shutdown_endsThoseThatAreParked(t *testing.T) {
 	r := newRig(t, Settings{}, newService(httpTarget(t, mirror)))
 	list := r.park(3)

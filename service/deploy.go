@@ -112,6 +112,7 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 	}
 	files := p.files(spec)
 	var old []*member
+	var live *Service
 	result := &api.Result{Service: p.name}
 	readers := 0
 	waited, switched, err := trial{
@@ -122,7 +123,7 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 		},
 		enter: func(d *draft, spec api.Spec, members []*member) error {
 			next, replaced := r.succeed(d.entries[p.name], p.name, spec, files, split(members, readers))
-			old, result.Targets, result.Readers = replaced, next.live.targets(), specsOf(next.live.readers)
+			live, old, result.Targets, result.Readers = next.live, replaced, next.live.targets(), specsOf(next.live.readers)
 			next.endPending(d)
 			r.leave(d, old)
 			return d.put(next)
@@ -134,6 +135,7 @@ func (r *Registry) replace(ctx context.Context, p replacement, report reporter) 
 	r.turns.leave(own)
 	r.logger.Info("Service was deployed", logfield.Service(p.name),
 		logfield.Duration(waited), zap.Int("targets", len(result.Targets)))
+	result.Warnings = r.warnOfCertificates(live)
 	result.Waited, result.Switched = api.Duration(waited), api.Duration(switched)
 	result.Drained = r.retire(old, p.drain.Std(), report)
 	return result, nil

@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 
 	"upfront/api"
@@ -47,7 +49,11 @@ func checkTLS(spec api.Spec) error {
 		return nil
 	}
 	if err := dialTLS(spec).Check(); err != nil {
-		return failure(api.CodeInvalid, "--target-tls-ca", "%s", err)
+		flag := "--target-tls-ca"
+		if unread, ok := errors.AsType[*dial.FileError](err); ok {
+			flag = "--target-tls-" + unread.Setting
+		}
+		return failure(api.CodeInvalid, flag, "%s", err)
 	}
 	return nil
 }
@@ -61,4 +67,17 @@ func probes(dialer *dial.Dialer, port int) func(context.Context, string, string)
 		}
 		return dialer.DialAlone(ctx, address)
 	}
+}
+
+// DialTarget connects to an active target of a service for one request in HTTP/1.1, as
+// its probes do. ctx ends the attempt.
+func (r *Registry) DialTarget(ctx context.Context, service, address string) (net.Conn, error) {
+	if live := r.published(service); live != nil {
+		for _, m := range live.members {
+			if m.spec.Address == address {
+				return m.dialer.DialAlone(ctx, "")
+			}
+		}
+	}
+	return nil, fmt.Errorf("target %s of service %q was removed", address, service)
 }

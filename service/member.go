@@ -22,6 +22,7 @@ type member struct {
 	spec     api.Target
 	traits   traits
 	target   *balancer.Target
+	dialer   *dial.Dialer
 	monitor  *health.Monitor
 
 	changed chan<- struct{}    // capacity 1: a verdict of the set changed; may be nil
@@ -53,17 +54,17 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 		spec:     target,
 		traits:   traitsOf(spec),
 		changed:  changed,
+		dialer:   newDialer(spec, target.Address),
 		stopped:  make(chan struct{}),
 	}
 	probing, cancel := context.WithCancel(context.Background())
 	m.cancel = cancel
 	m.run = func() { m.monitor.Run(probing) }
-	dialer := newDialer(spec, target.Address)
 	var transport balancer.Transport
 	if r.options.NewTransport != nil {
-		transport = r.options.NewTransport(dialer)
+		transport = r.options.NewTransport(m.dialer)
 	}
-	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, dialer, initial), m.onChange)
+	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, m.dialer, initial), m.onChange)
 	m.target = balancer.NewTarget(balancer.TargetOptions{
 		Address:     target.Address,
 		Weight:      target.Weight,

@@ -169,6 +169,18 @@ func (s *Service) certificates(now time.Time) (all []api.CertificateInfo, proble
 	return all, strings.Join(problems, "; ")
 }
 
+// warnOfCertificates returns what clients of a service that was just deployed will stumble
+// over.
+func (r *Registry) warnOfCertificates(s *Service) []string {
+	_, problem := s.certificates(time.Now())
+	if problem == "" {
+		return nil
+	}
+	r.logger.Warn("Service was deployed with certificates that do not fit",
+		logfield.Service(s.Name), logfield.Reason(problem))
+	return []string{problem}
+}
+
 func covered(pairs []*cert.Pair, host string) bool {
 	for _, pair := range pairs {
 		if pair.Covers(host) {

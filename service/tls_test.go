@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"upfront/api"
 	"upfront/cert"
 )
@@ -141,6 +144,32 @@ func TestRegistry_Deploy_refusesCertificatesThatAreNone(t *testing.T) {
 	}
 }
 
+// A certificate for another name is not refused, for who configured it so may have a
+// reason; whoever has none hears of it at once.
+func TestRegistry_Deploy_warnsOfACertificateForOtherHosts(t *testing.T) {
+	core, logged := observer.New(zap.WarnLevel)
+	r, _ := startRegistry(t, Options{Certificates: cert.New(cert.Options{}), Logger: zap.New(core)})
+	files, a := certificateFor(t, t.TempDir(), "b.test"), startApp(t, 200)
+	deploy := func(host string) []string {
+		t.Helper()
+		result, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: sealed(host, files), Targets: at(a)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return result.Warnings
+	}
+	if got := deploy("b.test"); len(got) != 0 || logged.Len() != 0 {
+		t.Errorf("one that fits: got %q and %d in the log", got, logged.Len())
+	}
+	want := `no certificate of the service is for host "a.test"`
+	if got := deploy("a.test"); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if all := logged.All(); len(all) != 1 || all[0].ContextMap()["reason"] != want {
+		t.Errorf("log: got %v", all)
+	}
+}
+
 // A declared service has its certificates, and an unchanged one keeps those it watches.
 func TestRegistry_Apply_hasCertificates(t *testing.T) {
 	store := cert.New(cert.Options{})
@@ -178,6 +207,28 @@ func TestHSTSValue(t *testing.T) {
 	} {
 		if got := hstsValue(c.in); got != c.want {
 			t.Errorf("%+v: got %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+// The flag that is named is the one of the file that is wrong.
+func TestRegistry_Deploy_namesTheFlagOfATargetsFile(t *testing.T) {
+	r, _ := startRegistry(t, Options{})
+	good := certificateFor(t, t.TempDir(), "a.test")
+	for _, c := range []struct {
+		tls  api.TargetTLS
+		flag string
+	}{
+		{api.TargetTLS{CA: "/nowhere"}, "--target-tls-ca"},
+		{api.TargetTLS{Certificate: "/nowhere", Key: good.Key}, "--target-tls-certificate"},
+		{api.TargetTLS{Certificate: good.Certificate, Key: "/nowhere"}, "--target-tls-key"},
+	} {
+		spec := quick("a.test")
+		spec.TargetTLS = &c.tls
+		_, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: spec, Targets: []api.Target{{Address: "https://127.0.0.1:1"}}}, nil)
+		var failed *api.Error
+		if !errors.As(err, &failed) || failed.Flag != c.flag || !strings.Contains(failed.Message, c.flag) {
+			t.Errorf("got %v, want an error about %s", err, c.flag)
 		}
 	}
 }

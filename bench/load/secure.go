@@ -3,6 +3,8 @@ package load
 import (
 	"bufio"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -44,7 +46,10 @@ type Secure struct {
 func OpenSecure(address, host string, how Security, clients int) (*Secure, error) {
 	s := &Secure{address: address, host: host, how: how, clients: clients}
 	// Who it is does not matter here; what it costs to check that is the load's.
-	s.config = &tls.Config{ServerName: host, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}
+	s.config = &tls.Config{
+		ServerName: host, InsecureSkipVerify: true, NextProtos: []string{"http/1.1"},
+		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519}, VerifyConnection: asEqual,
+	}
 	switch how {
 	case Resumed:
 		s.config.ClientSessionCache = tls.NewLRUClientSessionCache(clients)
@@ -62,6 +67,22 @@ func OpenSecure(address, host string, how Security, clients int) (*Secure, error
 	case Full:
 	}
 	return s, nil
+}
+
+// Agreed is what every connection of a Secure load agrees on with whoever it comes to, so
+// that what is compared is not what the ones choose and the others do not.
+const Agreed = "TLS 1.3, X25519, AES-128-GCM, ECDSA P-256"
+
+// asEqual refuses a connection that is not what Agreed says.
+func asEqual(c tls.ConnectionState) error {
+	if c.CipherSuite != tls.TLS_AES_128_GCM_SHA256 || c.CurveID != tls.X25519 {
+		return fmt.Errorf("agreed on %s and %v: measured is %s",
+			tls.CipherSuiteName(c.CipherSuite), c.CurveID, Agreed)
+	}
+	if key, ok := c.PeerCertificates[0].PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
+		return fmt.Errorf("shown another certificate: measured is %s", Agreed)
+	}
+	return nil
 }
 
 func (s *Secure) http2() *http.Client {

@@ -1,13 +1,44 @@
 package load
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
+
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	signed, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{signed}, PrivateKey: key}
+}
+
+// Proxies that agree on other things with the load are not compared.
+func TestOpenSecure_refusesWhatIsNotEqual(t *testing.T) {
+	app := httptest.NewTLSServer(http.NotFoundHandler()) // its certificate is RSA
+	defer app.Close()
+	_, err := OpenSecure(app.Listener.Addr().String(), "bench.test", Kept, 1)
+	if err == nil || !strings.Contains(err.Error(), "another certificate") {
+		t.Errorf("got %v", err)
+	}
+}
 
 func TestSecure_Run_comesAsItWasAsked(t *testing.T) {
 	var resumed, full, second atomic.Int64
@@ -24,6 +55,7 @@ func TestSecure_Run_comesAsItWasAsked(t *testing.T) {
 		io.WriteString(w, "ok")
 	}))
 	app.EnableHTTP2 = true
+	app.TLS = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
 	app.StartTLS()
 	defer app.Close()
 	address := app.Listener.Addr().String()

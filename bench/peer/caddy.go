@@ -59,10 +59,13 @@ func caddyfile(o Options) string {
 		_, other, _ := strings.Cut(portBehind(o.Listen, TLSPort), ":")
 		ports = "http_port " + other + "\n https_port " + port
 	}
+	if o.TLS != nil { // nothing that others do not have
+		ports += "\n servers {\n  protocols h1 h2\n }"
+	}
 	fmt.Fprintf(&b, "{\n admin %s\n auto_https off\n default_bind 127.0.0.1\n %s\n log {\n  level ERROR\n }\n}\n", admin, ports)
 	scheme, tls := "http", ""
 	if o.TLS != nil {
-		scheme, tls = "https", fmt.Sprintf(" tls %s %s\n", o.TLS.Cert, o.TLS.Key)
+		scheme, tls = "https", fmt.Sprintf(" tls %s %s {\n  protocols tls1.3\n  curves x25519\n }\n", o.TLS.Cert, o.TLS.Key)
 	}
 	log := ""
 	if o.Log {

@@ -75,7 +75,7 @@ func haproxyConfig(o Options) string {
 	}
 	bind := o.Listen
 	if o.TLS != nil {
-		bind += " ssl crt " + o.TLS.Both + " alpn h2,http/1.1"
+		bind += " ssl crt " + o.TLS.Both + " alpn h2,http/1.1 ssl-min-ver TLSv1.3 curves X25519 ciphersuites " + suite
 	}
 	scheme := map[bool]string{false: "http", true: "https"}[o.TLS != nil]
 	fmt.Fprintf(&b, "frontend f\n  bind %s backlog 4096\n"+

@@ -59,8 +59,10 @@ func nginxConfig(o Options) string {
 	listen := o.Listen + " backlog=4096"
 	if o.TLS != nil {
 		listen = o.Listen + " ssl http2 backlog=4096"
-		fmt.Fprintf(&b, " ssl_certificate %s; ssl_certificate_key %s; ssl_session_cache shared:s:10m;\n",
-			o.TLS.Cert, o.TLS.Key)
+		fmt.Fprintf(&b, " ssl_certificate %s; ssl_certificate_key %s; ssl_session_cache shared:s:10m;\n"+
+			" ssl_protocols TLSv1.3; ssl_ecdh_curve X25519; ssl_session_tickets on;\n"+
+			" ssl_conf_command Ciphersuites %s; ssl_conf_command NumTickets 1;\n",
+			o.TLS.Cert, o.TLS.Key, suite)
 	}
 	hosts := o.hosts()
 	keep := 256

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -15,15 +16,24 @@ const askTimeout = 2 * time.Second
 // errRefused: the answer was no.
 var errRefused = errors.New("it was refused")
 
+// Dial connects for one question. Nil goes to the address of the question by itself.
+type Dial func(ctx context.Context) (net.Conn, error)
+
 // asker makes every request on a connection of its own, and goes where it is told to.
-var asker = &http.Client{
-	Transport:     &http.Transport{DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func asker(dial Dial) *http.Client {
+	to := &http.Transport{DisableKeepAlives: true}
+	if dial != nil {
+		to.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
+	}
+	return &http.Client{
+		Transport:     to,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Ask gets address with ?host=NAME added to it; 200 is a yes, any other status a no. host
-// is the Host header; empty is address's own.
-func Ask(ctx context.Context, address, host, name string) error {
+// is the Host header; empty is address's own. It goes over dial.
+func Ask(ctx context.Context, dial Dial, address, host, name string) error {
 	to, err := url.Parse(address)
 	if err != nil {
 		return err
@@ -37,7 +47,7 @@ func Ask(ctx context.Context, address, host, name string) error {
 	}
 	request.Host = host
 	request.Header.Set("User-Agent", "upfront")
-	answer, err := asker.Do(request)
+	answer, err := asker(dial).Do(request)
 	if err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func (c *Certificates) question(ctx context.Context, h *host) error {
 	var err error
 	switch {
 	case !strings.HasPrefix(h.ask, "/"):
-		err = Ask(ctx, h.ask, "", h.name)
+		err = Ask(ctx, nil, h.ask, "", h.name)
 	case c.options.AskService == nil:
 		err = errors.New("nobody asks services")
 	default:

@@ -48,6 +48,16 @@ func (f *acmeFlags) set(spec *api.Spec) error {
 	return nil
 }
 
+// automaticOf are the certificates of the hosts that a service names.
+func automaticOf(service string, all []api.AutomaticCertificate) (own []api.AutomaticCertificate) {
+	for _, c := range all {
+		if c.Service == service && !c.OnDemand {
+			own = append(own, c)
+		}
+	}
+	return own
+}
+
 // writeAutomatic shows the names whose certificates proxyd gets by itself. Those that
 // clients asked for can be many: of them only the ones with a problem are shown.
 func (s *session) writeAutomatic(all []api.AutomaticCertificate) {

@@ -26,6 +26,9 @@ func (s *session) change(
 	if err != nil {
 		return explainCancel(err, line.phase)
 	}
+	for _, warning := range result.Warnings {
+		fmt.Fprintf(s.Stderr, "%s %s\n", s.err.paint(yellow, "Warning:"), warning)
+	}
 	if s.kamal() {
 		return nil
 	}

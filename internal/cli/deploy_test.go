@@ -51,6 +51,21 @@ func TestDeploy_sendsWhatWasTyped(t *testing.T) {
 	}
 }
 
+// What works, but hardly as it was meant, is said where nothing else is, and costs no
+// script its deploy.
+func TestDeploy_saysWarningsOnStandardError(t *testing.T) {
+	const problem = `no certificate of the service is for host "a.test"`
+	d := startDaemon(t, streams(api.Event{Result: &api.Result{Service: "web", Warnings: []string{problem}}}))
+	got := proxyctl(t, d.socket, []string{"deploy", "web", "--target", "a:1"})
+	if want := (run{stderr: "Warning: " + problem + "\n"}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	got = proxyctl(t, d.socket, []string{"deploy", "web", "--target", "a:1", "--json"})
+	if got.status != 0 || !strings.Contains(got.stdout, `"warnings": [`) || !strings.Contains(got.stderr, problem) {
+		t.Errorf("--json: got %+v", got)
+	}
+}
+
 func TestDeploy_refusesWhatMakesNoSense(t *testing.T) {
 	tests := []struct {
 		line, want string

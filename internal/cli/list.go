@@ -30,7 +30,7 @@ func (s *session) listCommand() *cobra.Command {
 				}
 				return s.print(status.Services)
 			}
-			writeList(s.out, status.Services, s.Now())
+			writeList(s.out, status, s.Now())
 			return nil
 		},
 	}
@@ -61,16 +61,16 @@ func problems(status api.Status) []string {
 }
 
 // writeList writes one line a target, so that grep and awk find all of it.
-func writeList(out screen, services []api.ServiceInfo, now time.Time) {
+func writeList(out screen, status api.Status, now time.Time) {
 	var t table
 	t.head("SERVICE", "HOST", "PATH", "TARGET", "HEALTH", "IN-FLIGHT", "STATE", "TLS")
-	for _, service := range services {
+	for _, service := range status.Services {
 		start := []cell{
 			{text: service.Name},
 			{text: orElse(strings.Join(service.Spec.Hosts, ","), "*")},
 			{text: orElse(strings.Join(service.Spec.PathPrefixes, ","), "/")},
 		}
-		secure := tlsCell(service, now)
+		secure := tlsCell(service, automaticOf(service.Name, status.Automatic), now)
 		if len(service.Targets) == 0 {
 			t.row(append(start, cell{text: "-"}, cell{text: "-"}, cell{text: "-"}, stateCell(service, nil), secure)...)
 		}

@@ -70,25 +70,41 @@ func (f *tlsFlags) set(spec *api.Spec) error {
 	return nil
 }
 
-// tlsCell says whether a service has TLS, and when the first of its certificates expires.
-func tlsCell(service api.ServiceInfo, now time.Time) cell {
+// tlsCell says whether a service has TLS, and when the first of its certificates expires;
+// of automatic ones that are not there yet, whether they only take their time.
+func tlsCell(service api.ServiceInfo, automatic []api.AutomaticCertificate, now time.Time) cell {
 	if service.Spec.TLS == nil {
 		return cell{text: "no"}
 	}
 	var first time.Time
-	bad := false
-	for _, c := range service.Certificates {
-		bad = bad || c.Problem != ""
-		if !c.NotAfter.IsZero() && (first.IsZero() || c.NotAfter.Before(first)) {
-			first = c.NotAfter
+	expires := func(at time.Time) {
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
 		}
 	}
 	c := cell{text: "yes"}
+	for _, own := range service.Certificates {
+		expires(own.NotAfter)
+		if own.Problem != "" {
+			c.colour = red
+		}
+	}
+	missing := cell{}
+	for _, one := range automatic {
+		expires(one.NotAfter)
+		switch {
+		case !one.NotAfter.IsZero():
+		case one.Problem != "":
+			missing = cell{"failed", red}
+		case missing.text == "":
+			missing = cell{"pending", yellow}
+		}
+	}
+	if missing.text != "" {
+		return missing
+	}
 	if !first.IsZero() {
 		c.text = expiry(first, now)
-	}
-	if bad {
-		c.colour = red
 	}
 	return c
 }

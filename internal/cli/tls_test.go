@@ -39,16 +39,21 @@ func TestTLSCell(t *testing.T) {
 	at := func(d time.Duration) api.CertificateInfo { return api.CertificateInfo{NotAfter: now.Add(d)} }
 	on := api.Spec{TLS: &api.TLS{}}
 	for _, c := range []struct {
-		service api.ServiceInfo
-		want    cell
+		service   api.ServiceInfo
+		automatic []api.AutomaticCertificate
+		want      cell
 	}{
-		{api.ServiceInfo{}, cell{text: "no"}},
-		{api.ServiceInfo{Spec: on}, cell{text: "yes"}},
-		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{at(72 * time.Hour), at(48 * time.Hour)}}, cell{text: span(48 * time.Hour)}},
-		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{at(-time.Hour)}}, cell{text: "expired"}},
-		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{{Problem: "gone"}}}, cell{text: "yes", colour: red}},
+		{api.ServiceInfo{}, nil, cell{text: "no"}},
+		{api.ServiceInfo{Spec: on}, nil, cell{text: "yes"}},
+		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{at(72 * time.Hour), at(48 * time.Hour)}}, nil, cell{text: span(48 * time.Hour)}},
+		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{at(-time.Hour)}}, nil, cell{text: "expired"}},
+		{api.ServiceInfo{Spec: on, Certificates: []api.CertificateInfo{{Problem: "gone"}}}, nil, cell{text: "yes", colour: red}},
+		{api.ServiceInfo{Spec: on}, []api.AutomaticCertificate{{NotAfter: now.Add(72 * time.Hour)}, {NotAfter: now.Add(48 * time.Hour)}}, cell{text: span(48 * time.Hour)}},
+		{api.ServiceInfo{Spec: on}, []api.AutomaticCertificate{{NotAfter: now.Add(48 * time.Hour), Problem: "not renewed"}}, cell{text: span(48 * time.Hour)}},
+		{api.ServiceInfo{Spec: on}, []api.AutomaticCertificate{{NotAfter: now.Add(48 * time.Hour)}, {Trying: true}}, cell{"pending", yellow}},
+		{api.ServiceInfo{Spec: on}, []api.AutomaticCertificate{{Problem: "refused"}, {}}, cell{"failed", red}},
 	} {
-		if got := tlsCell(c.service, now); got != c.want {
+		if got := tlsCell(c.service, c.automatic, now); got != c.want {
 			t.Errorf("got %+v, want %+v", got, c.want)
 		}
 	}

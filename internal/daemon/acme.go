@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,10 +84,17 @@ func (d *daemon) askService(ctx context.Context, service, path, name string) err
 	if !ok {
 		return fmt.Errorf("service %q was removed", service)
 	}
-	return askTargets(ctx, info, path, name)
+	return askTargets(ctx, d.registry, info, path, name)
 }
 
-func askTargets(ctx context.Context, info api.ServiceInfo, path, name string) error {
+// targets is what connects to the targets of services.
+type targets interface {
+	DialTarget(ctx context.Context, service, address string) (net.Conn, error)
+}
+
+// askTargets asks the healthy targets of a service, over what their probes go over too,
+// until one says yes.
+func askTargets(ctx context.Context, over targets, info api.ServiceInfo, path, name string) error {
 	if info.Gate == "stopped" {
 		return fmt.Errorf("service %q is stopped", info.Name)
 	}
@@ -95,13 +103,11 @@ func askTargets(ctx context.Context, info api.ServiceInfo, path, name string) er
 		if target.Health != "healthy" || target.Draining {
 			continue
 		}
-		address := target.Address
-		if !strings.Contains(address, "://") {
-			address = "http://" + address
-		}
-		if err = acme.Ask(ctx, address+path, name, name); err == nil {
+		dial := func(ctx context.Context) (net.Conn, error) { return over.DialTarget(ctx, info.Name, target.Address) }
+		if err = acme.Ask(ctx, dial, "http://"+info.Name+path, name, name); err == nil {
 			return nil
 		}
+		err = fmt.Errorf("target %s: %w", target.Address, err)
 	}
 	if err == nil {
 		err = fmt.Errorf("service %q has no healthy target", info.Name)

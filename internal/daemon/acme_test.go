@@ -2,8 +2,11 @@ package daemon
 
 import (
 	"context"
+	"encoding/pem"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"upfront/api"
 	"upfront/cert/acme"
 	"upfront/config"
+	"upfront/service"
 )
 
 func TestWanted_isWhatServicesAsk(t *testing.T) {
@@ -88,26 +92,73 @@ func TestCertificates_deployDoesNotWaitAndStatusSaysWhy(t *testing.T) {
 	}
 }
 
-func TestDaemon_askService_asksAHealthyTarget(t *testing.T) {
-	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/ask" && (r.URL.Query().Get("host") != "yes.test" || r.Host != "yes.test") {
-			w.WriteHeader(http.StatusForbidden)
-		}
-	}))
-	defer app.Close()
-	p := newProgram(t).start()
-	_, err := p.client.Deploy(t.Context(), "web", api.DeployRequest{Targets: []api.Target{{Address: strings.TrimPrefix(app.URL, "http://")}}}, nil)
+// A target is asked in what it speaks, whatever that is.
+func TestAskTargets_asksAHealthyTarget(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		start func(*testing.T, *httptest.Server) (target string, spec api.Spec)
+	}{
+		{"http", func(_ *testing.T, s *httptest.Server) (string, api.Spec) {
+			s.Start()
+			return s.Listener.Addr().String(), api.Spec{}
+		}},
+		{"h2c", func(_ *testing.T, s *httptest.Server) (string, api.Spec) {
+			s.Config.Protocols = new(http.Protocols)
+			s.Config.Protocols.SetUnencryptedHTTP2(true)
+			s.Start()
+			return "h2c://" + s.Listener.Addr().String(), api.Spec{}
+		}},
+		{"unix", func(t *testing.T, s *httptest.Server) (string, api.Spec) {
+			dir, err := os.MkdirTemp("", "ask")
+			must(t, err)
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			_ = s.Listener.Close()
+			s.Listener, err = net.Listen("unix", filepath.Join(dir, "s"))
+			must(t, err)
+			s.Start()
+			return "unix:" + filepath.Join(dir, "s"), api.Spec{}
+		}},
+		{"https", func(t *testing.T, s *httptest.Server) (string, api.Spec) {
+			s.StartTLS()
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			writeFile(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+			return "https://" + s.Listener.Addr().String(), api.Spec{TargetTLS: &api.TargetTLS{CA: ca}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			app := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/ask" && (r.URL.Query().Get("host") != "yes.test" || r.Host != "yes.test") {
+					w.WriteHeader(http.StatusForbidden)
+				}
+			}))
+			defer app.Close()
+			target, spec := c.start(t, app)
+			registry, info := deployed(t, api.DeployRequest{Spec: spec, Targets: []api.Target{{Address: target}}})
+			if err := askTargets(t.Context(), registry, info, "/ask", "yes.test"); err != nil {
+				t.Error(err)
+			}
+			if err := askTargets(t.Context(), registry, info, "/ask", "no.test"); err == nil || !strings.Contains(err.Error(), "403") {
+				t.Errorf("got %v, want a refusal", err)
+			}
+			info.Gate = "stopped"
+			if err := askTargets(t.Context(), registry, info, "/ask", "yes.test"); err == nil {
+				t.Error("a stopped service said yes")
+			}
+		})
+	}
+}
+
+// deployed is a registry that runs with one service, which has gone healthy.
+func deployed(t *testing.T, req api.DeployRequest) (*service.Registry, api.ServiceInfo) {
+	t.Helper()
+	registry, err := service.New(service.Options{})
 	must(t, err)
-	info, err := p.client.Service(t.Context(), "web")
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- registry.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	_, err = registry.Deploy(t.Context(), "web", req, nil)
 	must(t, err)
-	if err := askTargets(context.Background(), info, "/ask", "yes.test"); err != nil {
-		t.Error(err)
-	}
-	if err := askTargets(context.Background(), info, "/ask", "no.test"); err == nil || !strings.Contains(err.Error(), "403") {
-		t.Errorf("got %v, want a refusal", err)
-	}
-	info.Gate = "stopped"
-	if err := askTargets(context.Background(), info, "/ask", "yes.test"); err == nil {
-		t.Error("a stopped service said yes")
-	}
+	info, _ := registry.Service("web")
+	return registry, info
 }
