@@ -2,12 +2,10 @@ package e2e
 
 import (
 	"crypto/tls"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"upfront/api"
 )
 
 // A handshake costs as much with 10,000 certificates as with 10.
@@ -38,18 +36,20 @@ type hoard struct {
 
 func newHoard(t *testing.T, size int) *hoard {
 	t.Helper()
-	a, dir := newAuthority(t), t.TempDir()
-	var text strings.Builder
-	text.WriteString("tls:\n  certificates:\n")
-	for i := range size {
-		certificate, private, _ := a.files(t, dir, "c"+itoa(i), hoardName(i))
-		fmt.Fprintf(&text, "    - {certificate: %s, key: %s}\n", certificate, private)
+	a, dir, app := newAuthority(t), t.TempDir(), whoAsks(t)
+	h := &hoard{proxy: startProxy(t, proxyOptions{https: "127.0.0.1:0"}), size: size}
+	for first := 0; first < size; first += inService {
+		spec := api.Spec{TLS: &api.TLS{}}
+		for i := first; i < min(first+inService, size); i++ {
+			certificate, private, _ := a.files(t, dir, "c"+itoa(i), hoardName(i))
+			spec.Hosts = append(spec.Hosts, hoardName(i))
+			spec.TLS.Certificates = append(spec.TLS.Certificates, api.CertificateFiles{Certificate: certificate, Key: private})
+		}
+		request := api.DeployRequest{Spec: spec, Targets: []api.Target{{Address: app}}}
+		if _, err := h.client.Deploy(t.Context(), "s"+itoa(first), request, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
-	config := filepath.Join(dir, "proxy.yml")
-	if err := os.WriteFile(config, []byte(text.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h := &hoard{proxy: startProxy(t, proxyOptions{https: "127.0.0.1:0", config: config}), size: size}
 	const rest = 3 * time.Second
 	let(t, time.Second) // until what a start costs is over
 	before, _ := h.cpu()
@@ -58,6 +58,9 @@ func newHoard(t *testing.T, size int) *hoard {
 	h.atRest = (after - before) / time.Duration(rest/time.Second)
 	return h
 }
+
+// inService is how many certificates a service may have.
+const inService = 1000
 
 func hoardName(i int) string { return "n" + itoa(i) + ".many.test" }
 
