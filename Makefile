@@ -132,6 +132,13 @@ soak: ## Streams, closing targets, aborts and slow clients in the promised sizes
 	@command -v slowhttptest >/dev/null || { echo 'no slowhttptest: apt-get install slowhttptest' >&2; exit 1; }
 	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 40m -v -run '^TestSoak' ./e2e
 
+# What TLS and HTTP/2 promise in sizes; each of them runs in small with e2e.
+SOAK_TLS := TestTLS_(replaced|many)|TestHTTP2_(deployUnderLoad|abuse)
+
+.PHONY: soak-tls
+soak-tls: ## Certificates, deploys and abuse over TLS and HTTP/2 in the promised sizes (Linux, 20 min)
+	UPFRONT_E2E_FULL=1 UPFRONT_E2E_RACE=0 go test -count=1 -timeout 60m -v -run '^($(SOAK_TLS))' ./e2e
+
 .PHONY: h2spec
 h2spec: $(H2SPEC) ## Conformance of HTTP/2, case by case, strictly
 	UPFRONT_H2SPEC='$(H2SPEC)' UPFRONT_E2E_RACE=0 go test -count=1 -v -run '^TestH2spec' ./e2e

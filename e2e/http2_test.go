@@ -38,13 +38,7 @@ func startHTTP2Load(t testing.TB, base string, connections int, pace time.Durati
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &http2Load{base: base, stop: cancel, versions: map[string]bool{}}
 	for c := range connections {
-		transport := &http.Transport{Protocols: new(http.Protocols)}
-		if strings.HasPrefix(base, "https:") {
-			transport.Protocols.SetHTTP2(true)
-			transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
-		} else {
-			transport.Protocols.SetUnencryptedHTTP2(true)
-		}
+		transport := http2Transport(base)
 		client := &http.Client{Transport: transport, Timeout: time.Minute}
 		for i, ask := range []func(context.Context, *http.Client, string) (string, error){
 			l.get, l.get, l.get, l.post, l.stream,
@@ -56,6 +50,18 @@ func startHTTP2Load(t testing.TB, base string, connections int, pace time.Durati
 	t.Cleanup(l.end)
 	waitFor(t, 10*time.Second, "the first answers over HTTP/2", func() bool { return l.requests.Load() > int64(connections) })
 	return l
+}
+
+// http2Transport speaks nothing else, over TLS or not as base says.
+func http2Transport(base string) *http.Transport {
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	if strings.HasPrefix(base, "https:") {
+		transport.Protocols.SetHTTP2(true)
+		transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
+	} else {
+		transport.Protocols.SetUnencryptedHTTP2(true)
+	}
+	return transport
 }
 
 func (l *http2Load) end() {

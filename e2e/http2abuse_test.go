@@ -2,11 +2,10 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -121,21 +120,31 @@ var attacks = []attack{
 // Whatever a client does on a connection of HTTP/2: others are answered as before,
 // memory stays, and the connection ends.
 func TestHTTP2_abuseEndsTheConnection(t *testing.T) {
-	config := filepath.Join(t.TempDir(), "proxy.yml")
-	if err := os.WriteFile(config, []byte("http2: {cleartext: true}\nlimits: {body_timeout: 2s, body_grace: 2s, idle_timeout: 2s}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := startProxy(t, proxyOptions{config: config})
+	p := startHTTP2(t, "http2: {cleartext: true}\n"+shortLimits)
+	judgeAbuse(t, p, newHTTP2Probe(t, "http://"+p.address), func() (net.Conn, error) { return net.Dial("tcp", p.address) })
+}
+
+// The same beneath TLS, where each frame costs us more.
+func TestHTTP2_abuseOverTLSEndsTheConnection(t *testing.T) {
+	p := startHTTP2(t, shortLimits)
+	judgeAbuse(t, p, newHTTP2Probe(t, "https://"+p.secure), func() (net.Conn, error) {
+		return tls.Dial("tcp", p.secure, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	})
+}
+
+const shortLimits = "limits: {body_timeout: 2s, body_grace: 2s, idle_timeout: 2s}\n"
+
+// judgeAbuse holds p against every attack, each on a connection of dial.
+func judgeAbuse(t *testing.T, p *proxy, probe *http2Probe, dial func() (net.Conn, error)) {
 	app := startApp(t, "v1")
 	p.do(t, "deploy", "web", "--target", app.address)
-	probe := newHTTP2Probe(t, p.address)
 	probe.ask(t)
 	for _, attack := range attacks {
 		t.Run(attack.name, func(t *testing.T) {
 			before, _ := p.resources(t)
 			p.resetPeak(t)
 			ended := make(chan time.Duration, 1)
-			go func() { ended <- attack.run(p.address) }()
+			go func() { ended <- attack.run(dial) }()
 			worst, asked := time.Duration(0), 0
 			var took time.Duration
 			for running := true; running; asked++ {
@@ -166,9 +175,9 @@ func TestHTTP2_abuseEndsTheConnection(t *testing.T) {
 const attackTime = 20 * time.Second
 
 // run attacks until the connection ends, and returns how long that took.
-func (k attack) run(address string) time.Duration {
+func (k attack) run(dial func() (net.Conn, error)) time.Duration {
 	began := time.Now()
-	conn, err := net.Dial("tcp", address)
+	conn, err := dial()
 	if err != nil {
 		return attackTime
 	}
@@ -208,11 +217,10 @@ type http2Probe struct {
 	url    string
 }
 
-func newHTTP2Probe(t *testing.T, address string) *http2Probe {
-	transport := &http.Transport{Protocols: new(http.Protocols)}
-	transport.Protocols.SetUnencryptedHTTP2(true)
+func newHTTP2Probe(t *testing.T, base string) *http2Probe {
+	transport := http2Transport(base)
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http2Probe{client: &http.Client{Transport: transport, Timeout: 10 * time.Second}, url: "http://" + address + "/payload?size=100"}
+	return &http2Probe{client: &http.Client{Transport: transport, Timeout: 10 * time.Second}, url: base + "/payload?size=100"}
 }
 
 // ask returns how long an answer took.

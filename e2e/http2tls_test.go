@@ -8,13 +8,14 @@ import (
 	"testing"
 )
 
-// startHTTP2 starts a proxyd that has one certificate for every name.
-func startHTTP2(t *testing.T) *proxy {
+// startHTTP2 starts a proxyd that has one certificate for every name, and more in its
+// config file.
+func startHTTP2(t *testing.T, more string) *proxy {
 	t.Helper()
 	dir := t.TempDir()
 	certificate, private, _ := newAuthority(t).files(t, dir, "any", host)
 	config := filepath.Join(dir, "proxy.yml")
-	text := fmt.Sprintf("tls:\n  certificates: {certificate: %s, key: %s}\n", certificate, private)
+	text := fmt.Sprintf("tls:\n  certificates: {certificate: %s, key: %s}\n%s", certificate, private, more)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func startHTTP2(t *testing.T) *proxy {
 }
 
 func TestHTTP2_deployUnderLoadOverTLSFailsNoRequest(t *testing.T) {
-	p := startHTTP2(t)
+	p := startHTTP2(t, "")
 	deployUnderHTTP2(t, p, "https://"+p.secure)
 }
 
@@ -31,7 +32,7 @@ func TestH2spec_overTLS(t *testing.T) {
 	if program == "" {
 		t.Skip("no UPFRONT_H2SPEC: make h2spec runs it")
 	}
-	p := startHTTP2(t)
+	p := startHTTP2(t, "")
 	app := startApp(t, "v1")
 	p.do(t, "deploy", "web", "--target", app.address)
 	known := map[string]string{}
