@@ -31,7 +31,7 @@ func newBench(o options, log bool) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	descriptors, err := machine.RaiseDescriptors(2*o.sizes.idle + 2000)
+	descriptors, err := machine.RaiseDescriptors(2*max(o.sizes.idle, o.sizes.slow) + 2000)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,8 @@ func newBench(o options, log bool) (*bench, error) {
 	proxy, load, target := o.core()
 	b := &bench{options: o, withLog: log, dir: dir, peers: peers}
 	b.sizes.idle = min(o.sizes.idle, descriptors-1000)
+	// A proxy needs two for each, and Upfront lets its clients have half of them.
+	b.sizes.slow = min(o.sizes.slow, descriptors/2-500)
 	b.result = &report.Result{
 		Began: time.Now().UTC().Format("2006-01-02 15:04:05"), About: machine.Describe(), Log: log,
 		Rounds: o.rounds, Duration: o.duration.String(),
@@ -73,7 +75,7 @@ func (b *bench) ask(o peer.Options) peer.Options {
 	if o.Target == "" {
 		o.Target = b.address(1)
 	}
-	o.Descriptors = 2*b.sizes.idle + 2000
+	o.Descriptors = 2*max(b.sizes.idle, b.sizes.slow) + 2000
 	return o
 }
 

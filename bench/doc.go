@@ -5,6 +5,7 @@
 //	go run ./bench --scenario get,20k --rounds 9
 //	go run ./bench --log both --runs 2           # access log off for all, then on for all; all of it twice
 //	go run ./bench --peer traefik=/opt/traefik --peer caddy=
+//	go run ./bench --scenario slow,slow-tool     # thousands of slow clients, and what quick ones notice
 //	go run ./bench --scenario hostile,websocket  # suites that judge, and measure nothing
 //
 // It needs Linux, two cores and the programs in bin/ (make build), and listens and sends

@@ -37,6 +37,9 @@ func run(args []string) error {
 	if len(args) == 2 && args[0] == "streams" {
 		return serveStreams(args[1])
 	}
+	if len(args) == 4 && args[0] == "slow" {
+		return runSlow(args[1], args[2], args[3])
+	}
 	o, err := parseOptions(args)
 	if err != nil {
 		return err

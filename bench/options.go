@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"upfront/bench/load"
 	"upfront/bench/machine"
 	"upfront/bench/peer"
 	"upfront/bench/report"
@@ -29,6 +30,8 @@ type options struct {
 	into      string
 	port      int
 	cores     string
+	slow      int    // clients that are asked for
+	attacks   string // of slow clients
 	smoke     bool
 	sizes     sizes
 }
@@ -43,6 +46,7 @@ type sizes struct {
 	deploys  int
 	streams  int
 	answers  int // of the stream scenario, in a round
+	slow     int // clients
 }
 
 func parseOptions(args []string) (options, error) {
@@ -62,6 +66,8 @@ func parseOptions(args []string) (options, error) {
 	set.BoolVar(&o.smoke, "smoke", false, "everything once and in small, in a minute: says whether the bench works, and nothing of speed")
 	set.IntVar(&o.sizes.idle, "idle", 10_000, "idle connections")
 	set.IntVar(&o.sizes.deploys, "deploys", 60, "deploys under load, one a second")
+	set.IntVar(&o.slow, "slow", 5000, "slow clients")
+	set.StringVar(&o.attacks, "attacks", "heads,bodies,readers", "what slow clients do, by commas")
 	if err := set.Parse(args); err != nil {
 		return o, err
 	}
@@ -71,12 +77,14 @@ func parseOptions(args []string) (options, error) {
 	o.sizes.warm, o.sizes.settle, o.sizes.streams, o.sizes.answers = 300*time.Millisecond, 2*peer.ProbeInterval, 256, 25
 	o.sizes.services, o.sizes.probed = []int{1, 1000, 10_000}, []int{1000, 10_000}
 	if o.smoke {
+		o.slow = 50
 		o.rounds, o.runs, o.duration = 1, 1, 100*time.Millisecond
 		o.sizes = sizes{
 			warm: 50 * time.Millisecond, idle: 200, services: []int{1, 100}, probed: []int{200},
 			settle: time.Second, deploys: 1, streams: 16, answers: 2,
 		}
 	}
+	o.sizes.slow = o.slow
 	return o, o.check()
 }
 
@@ -86,6 +94,11 @@ func (o *options) check() error {
 	}
 	if o.rounds < 1 || o.runs < 1 || o.duration <= 0 {
 		return errors.New("--rounds, --runs and --duration have to be more than 0")
+	}
+	for name := range strings.SplitSeq(o.attacks, ",") {
+		if !slices.ContainsFunc(load.Slownesses, func(s load.Slowness) bool { return s.Name == name }) {
+			return fmt.Errorf("--attacks has %q: choose from heads, bodies, readers", name)
+		}
 	}
 	if o.cores == "" {
 		o.cores = "0/1/1"

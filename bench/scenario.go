@@ -36,6 +36,8 @@ func init() { // for those that name the list in their errors
 		{"cost", "what each default of Upfront costs", (*bench).cost, false},
 		{"switch", "from an app's first good answer to its first request", (*bench).switchTime, false},
 		{"stream", "how much later than directly the first byte of a stream arrives", (*bench).stream, false},
+		{"slow", "what quick clients notice of thousands of slow ones", slowClients(false), true},
+		{"slow-tool", "the same by slowhttptest, which has to be installed", slowClients(true), true},
 		// Once Upfront has TLS: by name no longer, and direct as a row of the load's cost.
 		{"tls", "TLS: kept connections", secure("TLS, kept connections", load.Kept), true},
 		{"tls-new", "TLS: a full handshake for each request", secure("TLS, a full handshake each", load.Full), true},

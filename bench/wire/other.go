@@ -37,6 +37,9 @@ func Accept(int) (int, error) { return -1, ErrNotLinux }
 // Connect returns ErrNotLinux.
 func Connect(Address) (int, error) { return -1, ErrNotLinux }
 
+// ConnectWindow returns ErrNotLinux.
+func ConnectWindow(Address, int) (int, error) { return -1, ErrNotLinux }
+
 // Read returns ErrNotLinux.
 func Read(int, []byte) (int, error) { return 0, ErrNotLinux }
 
@@ -51,6 +54,9 @@ func WriteFile(int, int, int64, int) (int, error) { return 0, ErrNotLinux }
 
 // Close does nothing.
 func Close(int) {}
+
+// Reset does nothing.
+func Reset(int) {}
 
 // MemoryFile returns ErrNotLinux.
 func MemoryFile(int) (int, error) { return -1, ErrNotLinux }

@@ -78,12 +78,20 @@ func ParseAddress(address string) (Address, error) {
 
 // Connect begins a connection, which is ready when it can be written: on loopback,
 // at once.
-func Connect(address Address) (int, error) {
+func Connect(address Address) (int, error) { return ConnectWindow(address, 0) }
+
+// ConnectWindow is Connect with room for about window bytes that were not read yet; 0
+// leaves that to the system.
+func ConnectWindow(address Address, window int) (int, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
+	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err == nil && window > 0 {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, window)
+	}
+	if err == nil {
 		err = unix.Connect(fd, address.to)
 		if err == nil || errors.Is(err, unix.EINPROGRESS) {
 			return fd, nil
@@ -143,6 +151,12 @@ func sent(n int, errno unix.Errno) (int, error) {
 
 // Close closes a socket.
 func Close(fd int) { unix.Close(fd) }
+
+// Reset closes a socket so that nothing of it stays, not even its port.
+func Reset(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(fd)
+}
 
 // MemoryFile returns a file in memory of n bytes.
 func MemoryFile(n int) (int, error) {
