@@ -125,11 +125,11 @@ func (t *TLS) config() (*tls.Config, error) {
 	if t.CA != "" {
 		text, err := readFile(t.CA)
 		if err != nil {
-			return nil, &FileError{"ca", err}
+			return nil, &FileError{"--target-tls-ca", err}
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, &FileError{"ca", fmt.Errorf("%q has no certificate in PEM", t.CA)}
+			return nil, &FileError{"--target-tls-ca", fmt.Errorf("%q has no certificate in PEM", t.CA)}
 		}
 	}
 	if t.Certificate == "" {
@@ -137,15 +137,15 @@ func (t *TLS) config() (*tls.Config, error) {
 	}
 	certificate, err := readFile(t.Certificate)
 	if err != nil {
-		return nil, &FileError{"certificate", err}
+		return nil, &FileError{"--target-tls-certificate", err}
 	}
 	key, err := readFile(t.Key)
 	if err != nil {
-		return nil, &FileError{"key", err}
+		return nil, &FileError{"--target-tls-key", err}
 	}
 	pair, err := tls.X509KeyPair(certificate, key)
 	if err != nil {
-		return nil, &FileError{"certificate", fmt.Errorf("%q with its key: %w", t.Certificate, err)}
+		return nil, &FileError{"--target-tls-certificate", fmt.Errorf("%q with its key: %w", t.Certificate, err)}
 	}
 	config.Certificates = []tls.Certificate{pair}
 	return config, nil

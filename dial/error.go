@@ -40,19 +40,19 @@ func (e *Error) Timeout() bool {
 
 // FileError is a file of TLS that cannot be used.
 type FileError struct {
-	Setting string // "ca", "certificate" or "key"
-	Err     error
+	Flag string // that names it
+	Err  error
 }
 
 // Error names the flag and the key.
-func (e *FileError) Error() string { return "read " + setting(e.Setting) + ": " + e.Err.Error() }
+func (e *FileError) Error() string { return "read " + setting(e.Flag) + ": " + e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // setting is how it is called by those who deploy: which of them did is not known here.
-func setting(name string) string {
-	return "--target-tls-" + name + ", target_tls." + name + " in the config file"
+func setting(flag string) string {
+	return flag + ", target_tls." + strings.TrimPrefix(flag, "--target-tls-") + " in the config file"
 }
 
 // explain says what is wrong with a handshake.
@@ -94,12 +94,12 @@ func (d *Dialer) explainCertificate(err *tls.CertificateVerificationError) strin
 	switch {
 	case errors.As(err, &host):
 		return fmt.Sprintf("its certificate is for %s, not for %q: set its name (%s)",
-			namesOf(leaf), host.Host, setting("name"))
+			namesOf(leaf), host.Host, setting("--target-tls-name"))
 	case errors.As(err, &authority):
 		return fmt.Sprintf("its certificate (%s) is signed by %q, which is not trusted: set the CA (%s)",
-			namesOf(leaf), leaf.Issuer.String(), setting("ca"))
+			namesOf(leaf), leaf.Issuer.String(), setting("--target-tls-ca"))
 	case errors.As(err, &roots):
-		return "the system has no authorities to trust: set the CA (" + setting("ca") + ")"
+		return "the system has no authorities to trust: set the CA (" + setting("--target-tls-ca") + ")"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		now := time.Now()
 		if bad := invalid.Cert; bad != nil && now.Before(bad.NotBefore) {
@@ -162,15 +162,15 @@ func alertOf(err error) (tls.AlertError, bool) {
 func explainAlert(alert tls.AlertError) string {
 	switch alert {
 	case alertHandshakeFailure:
-		return "no common cipher suite, or it wants a client certificate (" + setting("certificate") + ")"
+		return "no common cipher suite, or it wants a client certificate (" + setting("--target-tls-certificate") + ")"
 	case alertBadCertificate, alertUnknownCA:
-		return "it does not trust our certificate (" + setting("certificate") + ")"
+		return "it does not trust our certificate (" + setting("--target-tls-certificate") + ")"
 	case alertCertificateRequired:
-		return "it wants a client certificate (" + setting("certificate") + ")"
+		return "it wants a client certificate (" + setting("--target-tls-certificate") + ")"
 	case alertProtocolVersion:
 		return "it speaks no TLS 1.2 or later"
 	case alertUnrecognizedName:
-		return "it does not know the name that it was asked for (" + setting("name") + ")"
+		return "it does not know the name that it was asked for (" + setting("--target-tls-name") + ")"
 	case alertNoProtocol:
 		return "it does not offer the protocol of the target's scheme"
 	}

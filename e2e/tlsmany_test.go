@@ -55,7 +55,7 @@ func newHoard(t *testing.T, size int) *hoard {
 	before, _ := h.cpu()
 	let(t, rest)
 	after, _ := h.cpu()
-	h.atRest = (after - before) / time.Duration(rest/time.Second)
+	h.atRest = (after - before) / (rest / time.Second)
 	return h
 }
 

@@ -51,7 +51,7 @@ func checkTLS(spec api.Spec) error {
 	if err := dialTLS(spec).Check(); err != nil {
 		flag := "--target-tls-ca"
 		if unread, ok := errors.AsType[*dial.FileError](err); ok {
-			flag = "--target-tls-" + unread.Setting
+			flag = unread.Flag
 		}
 		return failure(api.CodeInvalid, flag, "%s", err)
 	}
