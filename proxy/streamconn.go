@@ -12,8 +12,9 @@ import (
 )
 
 // streamConn is the connection that the exchange of a stream reads from and writes
-// to. There is no pipe behind it and no goroutine: a read takes from the request's
-// body, in the framing of HTTP/1.1, and a write is translated on the spot.
+// to. There is no pipe behind it, and no goroutine but for the first read of a body: a
+// read takes from the request's body, in the framing of HTTP/1.1, and a write is
+// translated on the spot.
 type streamConn struct {
 	r       *http.Request
 	w       http.ResponseWriter
@@ -25,17 +26,20 @@ type streamConn struct {
 	ended   bool          // nothing follows pending; owner: who reads
 	asks    chan struct{} // capacity 1, fed when the client may be asked for its body; nil where it does not wait
 	answer  streamAnswer  // owner: who writes
+	first   firstRead     // of the body; owner: who reads
 	invites func()        // bound once
 	settled func(ok bool) // called once, when the answer is complete or none will be
 
 	mu     sync.Mutex
 	closed bool // guarded by mu
+	spent  bool // guarded by mu; the body was closed: nothing more comes of it
+	began  bool // guarded by mu; the body is read by who waits, not by first
 	read   half // guarded by mu
 	write  half // guarded by mu
 }
 
-// half is one direction, with its deadline. What waits is woken by abort, and does
-// not recover: a stream has no second read after one that timed out.
+// half is one direction, with its deadline. What waits is woken by abort, and does not
+// recover, but for the wait for the first piece of a body: another attempt waits anew.
 type half struct {
 	by     time.Time
 	active bool // somebody waits in it
@@ -55,13 +59,17 @@ func (c *streamConn) reset(r *http.Request, w http.ResponseWriter, remote net.Ad
 		c.invites, c.read.wake, c.write.wake = c.invite, c.wakeRead, c.wakeWrite
 	}
 	c.answer.reset(w, r)
-	c.closed, c.settled = false, nil
+	c.closed, c.spent, c.began, c.settled = false, false, false, nil
+	c.first.reset()
 	c.read = half{timer: c.read.timer, wake: c.read.wake}
 	c.write = half{timer: c.write.timer, wake: c.write.wake}
 }
 
 // forget lets go of what belongs to the request.
 func (c *streamConn) forget() {
+	if c.r != nil {
+		c.first.join(c.r.Body)
+	}
 	c.r, c.w, c.remote, c.pending, c.settled = nil, nil, nil, nil, nil
 	c.answer.w = nil
 }
@@ -129,7 +137,7 @@ func (c *streamConn) readBody(p []byte) (int, error) {
 	}
 	n, err := 0, error(nil)
 	if c.mayAsk() {
-		n, err = c.r.Body.Read(p)
+		n, err = c.next(p)
 	}
 	late := c.exit(&c.read)
 	switch {
@@ -141,6 +149,21 @@ func (c *streamConn) readBody(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	return 0, err
+}
+
+// next reads the body, its first piece through first.
+func (c *streamConn) next(p []byte) (int, error) {
+	if !c.first.taken() {
+		return c.first.read(c.r.Body, p)
+	}
+	c.mu.Lock()
+	c.began = true
+	cut := c.closed || c.read.late
+	c.mu.Unlock()
+	if cut {
+		return 0, nil // who cut it found nothing to wake
+	}
+	return c.r.Body.Read(p)
 }
 
 // patience is how long a client that waits for a 100 is left waiting for its
@@ -160,10 +183,13 @@ func (c *streamConn) mayAsk() bool {
 	case <-c.asks:
 	case <-timer.C:
 	}
-	c.asks = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.closed && !c.read.late
+	if c.closed || c.read.late {
+		return false // the next attempt asks its target
+	}
+	c.asks = nil
+	return true
 }
 
 // invite ends the wait of mayAsk.
@@ -276,7 +302,14 @@ func (c *streamConn) cut(h *half, abort func()) {
 
 // abortRead and abortWrite end what waits; mu is held, so that the request is not
 // over meanwhile.
-func (c *streamConn) abortRead() { _ = c.r.Body.Close(); c.invite() }
+func (c *streamConn) abortRead() {
+	if c.began || c.closed {
+		c.spent = true
+		_ = c.r.Body.Close()
+	}
+	c.first.end()
+	c.invite()
+}
 
 func (c *streamConn) abortWrite() {
 	_ = http.NewResponseController(c.w).SetWriteDeadline(time.Unix(1, 0))
@@ -311,6 +344,10 @@ func (c *streamConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read.by = t
+	if !c.spent && !c.read.active {
+		c.read.late, c.read.over = false, false
+		c.first.calm()
+	}
 	c.cut(&c.read, c.abortRead)
 	return nil
 }
