@@ -109,6 +109,9 @@ func (s *socket) system() net.Conn {
 	if s.layer != nil {
 		return s.layer.Conn
 	}
+	if secure, ok := s.Conn.(interface{ NetConn() net.Conn }); ok {
+		return secure.NetConn()
+	}
 	return s.Conn
 }
 

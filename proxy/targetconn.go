@@ -38,7 +38,8 @@ type targetConn struct {
 }
 
 // kill ends what the connection is used for, for a reason that the exchange then
-// reports. A tunnel ends politely.
+// reports. A tunnel ends politely; all else at once, for a target that hears a goodbye of
+// TLS may answer before the connection is closed.
 func (c *targetConn) kill(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +54,7 @@ func (c *targetConn) kill(cause error) {
 	case c.cancel != nil:
 		c.cancel()
 	case c.Conn != nil:
-		_ = c.Close()
+		c.cutOff()
 	}
 }
 
