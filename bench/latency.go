@@ -85,24 +85,20 @@ func (st *stage) added(direct *stage, scenario, name string, rate float64) error
 
 // throughput is how many requests a second are answered at most, in a short try.
 func (st *stage) throughput() (float64, error) {
-	job := small(latencyConnections)
-	job.Address = st.address
-	l, err := load.Open(job)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	if _, err := l.Run(st.bench.sizes.warm); err != nil {
-		return 0, err
-	}
-	got, err := l.Run(max(st.bench.duration/3, 100*time.Millisecond))
+	got, err := st.ask(small(latencyConnections), max(st.bench.duration/3, 100*time.Millisecond))
 	return got.PerSecond(), err
 }
 
 // open sends small GETs at a rate, whatever comes back.
 func (st *stage) open(rate float64, d time.Duration) (load.Result, error) {
 	job := small(latencyConnections)
-	job.Address, job.Rate = st.address, rate
+	job.Rate = rate
+	return st.ask(job, d)
+}
+
+// ask runs a job for a time, once it is warm.
+func (st *stage) ask(job load.Job, d time.Duration) (load.Result, error) {
+	job.Address = st.address
 	l, err := load.Open(job)
 	if err != nil {
 		return load.Result{}, err

@@ -72,12 +72,15 @@ func slowClients(tool bool) func(*bench) error {
 	}
 }
 
+// noticed are the quantiles that so few requests have.
+var noticed = quantiles[:2]
+
 // addRise compares the medians of the windows: one hiccup of the machine decides nothing.
 func (b *bench) addRise(scenario, name string) {
-	for _, q := range []string{"p50", "p99"} {
-		quiet, under := b.result.Find(scenario, q+" quiet", name), b.result.Find(scenario, q+" under attack", name)
+	for _, one := range noticed {
+		quiet, under := b.result.Find(scenario, one.name+" quiet", name), b.result.Find(scenario, one.name+" under attack", name)
 		if quiet != nil && under != nil && quiet.Median > 0 {
-			b.add(scenario, q+" rises", "%", name, 100*(under.Median/quiet.Median-1), "")
+			b.add(scenario, one.name+" rises", "%", name, 100*(under.Median/quiet.Median-1), "")
 		}
 	}
 }
@@ -148,16 +151,8 @@ func (st *stage) port() int {
 // quick sends what quick clients ask.
 func (st *stage) quick(d time.Duration) (load.Result, error) {
 	job := small(quickConnections)
-	job.Address, job.Rate, job.Tolerate = st.address, quickRate, true
-	l, err := load.Open(job)
-	if err != nil {
-		return load.Result{}, err
-	}
-	defer l.Close()
-	if _, err := l.Run(st.bench.sizes.warm); err != nil {
-		return load.Result{}, err
-	}
-	return l.Run(d)
+	job.Rate, job.Tolerate = quickRate, true
+	return st.ask(job, d)
 }
 
 // window measures quick clients for a time.
@@ -178,9 +173,9 @@ func (st *stage) window(scenario, name, when string) error {
 	if got.Answered == 0 {
 		b.result.Notes = append(b.result.Notes, fmt.Sprintf("%s: %s answered nothing %s.", scenario, name, when))
 	}
-	for _, one := range quantiles[:2] {
+	for _, one := range noticed {
 		if got.Answered == 0 {
-			continue
+			break
 		}
 		b.add(scenario, one.name+" "+when, "ms", name, milliseconds(&got.Latency, one.q), disturbed)
 	}
