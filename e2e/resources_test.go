@@ -89,10 +89,8 @@ func (p *proxy) expectDescriptors(t testing.TB, before resources) {
 	}()
 	waitFor(t, slack(15*time.Second), fmt.Sprintf("descriptors to be near %d again", before.descriptors), func() bool {
 		now, _ := p.descriptors()
-		if most := before.descriptors + 2; now <= most || now > most+keptPipes {
-			return now <= most
-		}
-		return now-max(p.pipes()-before.pipes, 0) <= before.descriptors+2
+		kept := min(max(p.pipes()-before.pipes, 0), keptPipes)
+		return now-kept <= before.descriptors+2
 	})
 }
 
