@@ -32,7 +32,6 @@ type streamConn struct {
 
 	mu     sync.Mutex
 	closed bool // guarded by mu
-	spent  bool // guarded by mu; the body was closed: nothing more comes of it
 	began  bool // guarded by mu; the body is read by who waits, not by first
 	read   half // guarded by mu
 	write  half // guarded by mu
@@ -59,7 +58,7 @@ func (c *streamConn) reset(r *http.Request, w http.ResponseWriter, remote net.Ad
 		c.invites, c.read.wake, c.write.wake = c.invite, c.wakeRead, c.wakeWrite
 	}
 	c.answer.reset(w, r)
-	c.closed, c.spent, c.began, c.settled = false, false, false, nil
+	c.closed, c.began, c.settled = false, false, nil
 	c.first.reset()
 	c.read = half{timer: c.read.timer, wake: c.read.wake}
 	c.write = half{timer: c.write.timer, wake: c.write.wake}
@@ -304,8 +303,7 @@ func (c *streamConn) cut(h *half, abort func()) {
 // over meanwhile.
 func (c *streamConn) abortRead() {
 	if c.began || c.closed {
-		c.spent = true
-		_ = c.r.Body.Close()
+		_ = c.r.Body.Close() // for good
 	}
 	c.first.end()
 	c.invite()
@@ -344,7 +342,7 @@ func (c *streamConn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.read.by = t
-	if !c.spent && !c.read.active {
+	if !c.began && !c.read.active {
 		c.read.late, c.read.over = false, false
 		c.first.calm()
 	}
