@@ -46,7 +46,7 @@ var layers = map[string]int{
 
 // helpers serve tests, measurements and demonstrations. They may import anything,
 // and nothing that is in layers may import them.
-var helpers = []string{"bench", "e2e", "examples", "conformance", "internal/testtarget", "internal/load", "internal/hostilesuite", "internal/wssuite"}
+var helpers = []string{"bench", "e2e", "examples", "conformance", "internal/testtarget", "internal/load", "internal/hostilesuite", "internal/wssuite", "internal/pebble"}
 
 // maxDepth is how long a chain of our own imports may be, over all helpers too.
 const maxDepth = 5

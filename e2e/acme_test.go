@@ -1,22 +1,22 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"upfront/internal/pebble"
 )
 
 // The built proxyd gets a certificate from a real ACME server, by either challenge, and
@@ -82,8 +82,8 @@ func shownCertificate(t *testing.T, p *proxy, roots *x509.CertPool) *x509.Certif
 	return conn.ConnectionState().PeerCertificates[0]
 }
 
-// pebble is a running ACME server.
-type pebble struct {
+// authorityServer is a running ACME server.
+type authorityServer struct {
 	*process
 	directory, management string
 	rootFile              string // what the certificate of the directory is of
@@ -91,34 +91,31 @@ type pebble struct {
 }
 
 // startPebble starts one that proves names at the given addresses.
-func startPebble(t *testing.T, plain, secure string) *pebble {
+func startPebble(t *testing.T, plain, secure string) *authorityServer {
 	t.Helper()
 	dir, own := t.TempDir(), newAuthority(t)
 	certificate, private, _ := own.files(t, dir, "pebble", "localhost")
-	b := &pebble{management: freeAddress(t), rootFile: filepath.Join(dir, "root.pem")}
+	b := &authorityServer{management: freeAddress(t), rootFile: filepath.Join(dir, "root.pem")}
 	if err := os.WriteFile(b.rootFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.cert.Raw}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	listen := freeAddress(t)
 	b.directory = "https://localhost:" + strconv.Itoa(portIn(t, listen)) + "/dir"
-	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": listen, "managementListenAddress": b.management, "certificate": certificate, "privateKey": private,
-		"httpPort": portIn(t, plain), "tlsPort": portIn(t, secure),
-	}})
+	settings, err := pebble.Server{
+		Listen: listen, Management: b.management, Certificate: certificate, Key: private,
+		HTTPPort: portIn(t, plain), TLSPort: portIn(t, secure),
+	}.Write(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "pebble.json")
-	if err := os.WriteFile(file, settings, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("pebble", "-config", file, "-dnsserver", startNames(t))
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1")
-	b.process = start(t, cmd)
+	b.process = start(t, pebble.Command(context.Background(), settings, startNames(t)))
 	b.drainStdout()
 	b.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: own.pool, ServerName: "localhost"}}}
 	waitFor(t, 20*time.Second, "pebble to answer", func() bool {
-		_, err := b.get(b.directory)
+		res, err := b.client.Get(b.directory)
+		if err == nil {
+			_ = res.Body.Close()
+		}
 		return err == nil
 	})
 	return b
@@ -128,8 +125,7 @@ func startPebble(t *testing.T, plain, secure string) *pebble {
 func startNames(t *testing.T) (address string) {
 	t.Helper()
 	address, management := freeAddress(t), freeAddress(t)
-	names := start(t, exec.Command("pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", address,
-		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", management))
+	names := start(t, pebble.NamesCommand(context.Background(), address, management))
 	names.drainStdout()
 	waitFor(t, 20*time.Second, "the DNS server to listen", func() bool {
 		conn, err := net.Dial("tcp", management)
@@ -141,22 +137,12 @@ func startNames(t *testing.T) (address string) {
 	return address
 }
 
-func (b *pebble) get(url string) ([]byte, error) {
-	res, err := b.client.Get(url)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	return io.ReadAll(res.Body)
-}
-
 // issuers is the pool of what it signs with.
-func (b *pebble) issuers(t *testing.T) *x509.CertPool {
+func (b *authorityServer) issuers(t *testing.T) *x509.CertPool {
 	t.Helper()
-	text, err := b.get("https://" + b.management + "/roots/0")
-	pool := x509.NewCertPool()
-	if err != nil || !pool.AppendCertsFromPEM(text) {
-		t.Fatalf("root of pebble: %v, %q", err, text)
+	pool, err := pebble.Issuers(t.Context(), b.client, b.management)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return pool
 }

@@ -2,13 +2,13 @@ package acme
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"upfront/internal/pebble"
 )
 
 // patience is how long anything may take that takes moments.
@@ -63,34 +65,31 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// tool finds a program of the Debian package pebble. CI has to have it.
-func tool(t *testing.T, name string) string {
+// tool sees to a program of the Debian package pebble. CI has to have it.
+func tool(t *testing.T, name string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	if _, err := exec.LookPath(name); err == nil {
+		return
 	}
 	if os.Getenv("CI") != "" {
 		t.Fatalf("%s is missing: install the package pebble", name)
 	}
 	t.Skipf("%s is missing: install the package pebble to run this test", name)
-	return ""
 }
 
 // start runs a program until stop is called, or the test ends.
-func start(t *testing.T, environment []string, name string, args ...string) (stop func()) {
+func start(t *testing.T, command *exec.Cmd) (stop func()) {
 	t.Helper()
+	tool(t, command.Args[0])
 	said := &output{}
-	command := exec.Command(tool(t, name), args...)
 	command.Stdout, command.Stderr = said, said
-	command.Env = append(os.Environ(), environment...)
 	must(t, command.Start())
 	stop = sync.OnceFunc(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait()
 		if t.Failed() {
 			text := said.String()
-			t.Logf("%s said: %s", name, text[max(len(text)-2000, 0):])
+			t.Logf("%s said: %s", command.Args[0], text[max(len(text)-2000, 0):])
 		}
 	})
 	t.Cleanup(stop)
@@ -149,19 +148,18 @@ func newAuthority(t *testing.T, e *edge, names string, binding map[string]string
 	t.Helper()
 	tool(t, "pebble")
 	folder := t.TempDir()
-	a := &authority{t: t, names: names, config: filepath.Join(folder, "pebble.json")}
+	a := &authority{t: t, names: names}
 	chain, key, pool := selfSigned(t, folder, time.Hour, "localhost")
 	a.roots = pool
 	listen := at(freePort(t))
 	a.management = at(freePort(t))
 	a.directory = "https://" + listen + "/dir"
-	settings, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": listen, "managementListenAddress": a.management,
-		"certificate": chain, "privateKey": key, "httpPort": e.port(e.http), "tlsPort": e.port(e.tls),
-		"externalAccountBindingRequired": len(binding) > 0, "externalAccountMACKeys": binding,
-	}})
+	var err error
+	a.config, err = pebble.Server{
+		Listen: listen, Management: a.management, Certificate: chain, Key: key,
+		HTTPPort: e.port(e.http), TLSPort: e.port(e.tls), Accounts: binding,
+	}.Write(folder)
 	must(t, err)
-	must(t, os.WriteFile(a.config, settings, 0o600))
 	a.begin()
 	return a
 }
@@ -169,7 +167,7 @@ func newAuthority(t *testing.T, e *edge, names string, binding map[string]string
 // begin starts it, also after end.
 func (a *authority) begin() {
 	a.t.Helper()
-	a.end = start(a.t, []string{"PEBBLE_VA_NOSLEEP=1"}, "pebble", "-config", a.config, "-dnsserver", a.names)
+	a.end = start(a.t, pebble.Command(context.Background(), a.config, a.names))
 	client := a.client()
 	defer client.CloseIdleConnections()
 	until(a.t, "pebble answers", func() bool {
@@ -191,16 +189,8 @@ func (a *authority) issuers() *x509.CertPool {
 	a.t.Helper()
 	client := a.client()
 	defer client.CloseIdleConnections()
-	answer, err := client.Get("https://" + a.management + "/roots/0")
+	pool, err := pebble.Issuers(a.t.Context(), client, a.management)
 	must(a.t, err)
-	defer func() { _ = answer.Body.Close() }()
-	var text bytes.Buffer
-	_, err = text.ReadFrom(answer.Body)
-	must(a.t, err)
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text.Bytes()) {
-		a.t.Fatalf("pebble has no root: %s", &text)
-	}
 	return pool
 }
 
@@ -213,8 +203,7 @@ func newNames(t *testing.T) (address string) {
 	t.Helper()
 	address = at(freePort(t))
 	management := at(freePort(t))
-	start(t, nil, "pebble-challtestsrv", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dns01", address,
-		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", management)
+	start(t, pebble.NamesCommand(context.Background(), address, management))
 	until(t, "challtestsrv listens", func() bool {
 		conn, err := net.Dial("tcp", management)
 		if err != nil {
