@@ -31,9 +31,10 @@ type http2Conn struct {
 	group    group
 	speaker  http.Server
 
-	in         []byte // owner: who reads
-	read, have int    // in[read:have] is not handed on yet
-	failed     error  // owner: who reads; once in is handed on
+	reading    sync.Mutex // held while net/http reads
+	in         []byte     // guarded by reading
+	read, have int        // guarded by reading; in[read:have] is not handed on yet
+	failed     error      // guarded by reading; once in is handed on
 
 	writing sync.Mutex // held while a frame goes out
 	mu      sync.Mutex
@@ -66,9 +67,14 @@ func (c *client) serveHTTP2() {
 	c.linger(lastWords)
 }
 
-// end keeps goroutines of net/http that are still there from the client's connection.
+// end keeps goroutines of net/http that are still there from the client's connection:
+// its reader does not end before the connection is closed.
 func (h *http2Conn) end() {
+	_ = h.Conn.SetReadDeadline(time.Unix(1, 0))            // of a read that is under way
 	_ = h.Conn.SetWriteDeadline(time.Now().Add(lastWords)) // of a write that is under way
+	h.reading.Lock()
+	h.read, h.have, h.failed = 0, 0, net.ErrClosed
+	h.reading.Unlock()
 	h.writing.Lock()
 	defer h.writing.Unlock()
 	h.mu.Lock()

@@ -13,6 +13,8 @@ import (
 // Read hands on what the client sent. net/http reads the start of each frame on its
 // own, so that a buffer saves every second system call.
 func (h *http2Conn) Read(p []byte) (int, error) {
+	h.reading.Lock()
+	defer h.reading.Unlock()
 	if h.read == h.have {
 		if h.failed != nil {
 			return 0, h.failed
