@@ -90,14 +90,20 @@ func (s Sample) Since(before Sample) Usage {
 const (
 	maxOthers = 0.05
 	maxStolen = 0.01
+
+	ticks = 40 * time.Millisecond // what counting in ticks may be off
 )
 
 // Disturbed says what disturbed the machine meanwhile; "" is nothing.
 func (u Usage) Disturbed() string {
-	const ticks = 40 * time.Millisecond // what counting in ticks may be off
 	if others := u.Others - ticks; float64(others) > maxOthers*float64(u.Elapsed) {
 		return fmt.Sprintf("other processes took %.0f %% of a core", 100*float64(u.Others)/float64(u.Elapsed))
 	}
+	return u.Robbed()
+}
+
+// Robbed says what the hypervisor took meanwhile; "" is nothing.
+func (u Usage) Robbed() string {
 	if stolen := u.Stolen - ticks/2; float64(stolen) > maxStolen*float64(u.Elapsed) {
 		return fmt.Sprintf("the hypervisor took %.0f %% of a core", 100*float64(u.Stolen)/float64(u.Elapsed))
 	}
