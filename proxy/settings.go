@@ -35,7 +35,7 @@ type Settings struct {
 	// where it begins with a PROXY header or a TLS handshake: both have to be over.
 	// Default 10s.
 	HandshakeTimeout time.Duration
-	// HeadTimeout from the first byte of a head to its last. Default 10s.
+	// HeadTimeout from the first byte of a head to its last. Default 9s, so that whoever is slow is gone within ten.
 	HeadTimeout time.Duration
 	// IdleTimeout of a kept connection between two requests. Default 60s.
 	IdleTimeout time.Duration
@@ -76,7 +76,7 @@ type Settings struct {
 const (
 	DefaultMaxHeadBytes   = 64 << 10
 	DefaultMaxFields      = 100
-	DefaultHeadTimeout    = 10 * time.Second
+	DefaultHeadTimeout    = 9 * time.Second
 	DefaultIdleTimeout    = 60 * time.Second
 	DefaultConnectTimeout = 2 * time.Second
 	DefaultBodyTimeout    = 30 * time.Second
