@@ -216,8 +216,12 @@ func start(cmd *exec.Cmd, listen string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	network, address := "tcp", listen
+	if path, ok := strings.CutPrefix(listen, peer.UnixTarget); ok {
+		network, address = "unix", path
+	}
 	for range 200 {
-		conn, err := net.Dial("tcp", listen)
+		conn, err := net.Dial(network, address)
 		if err == nil {
 			return conn.Close()
 		}

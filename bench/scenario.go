@@ -29,6 +29,7 @@ func init() { // for those that name the list in their errors
 		{"echo", "WebSockets: frames of 64 bytes, and their echo", requests("WebSocket echo", echo), false},
 		{"fanout", "server-sent events to many clients", (*bench).fanOut, false},
 		{"latency", "latency added at half of a proxy's own throughput, and at the same rate for all", (*bench).latency, false},
+		{"unix", "small GETs to a target at a unix socket, and to one over TCP", (*bench).unixTargets, false},
 		{"services", "small GETs when there are many services", (*bench).services, false},
 		{"probes", "targets probed every 5 s, and no traffic", (*bench).probes, false},
 		{"idle", "memory at rest, and of kept connections that ask nothing", (*bench).idleConnections, false},

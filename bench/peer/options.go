@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
+// UnixTarget is what the path of a target's unix socket follows.
+const UnixTarget = "unix:"
+
 // Options are what a scenario asks of a proxy.
 type Options struct {
 	Listen string // 127.0.0.1 and a port
-	Target string
+	Target string // an address, or UnixTarget and a path
 	Dir    string // for configs, sockets and logs; absolute
 
 	// Log lets the proxy write its access log to a file, in the format that is its own.

@@ -31,6 +31,7 @@ type kind struct {
 	render  func(path string, o Options) (rendered, error)
 	version []string // arguments that make it say its version
 	log     string   // how it writes its access log
+	unix    string   // what the path of a target's unix socket follows; "" where it is given none
 }
 
 // rendered is how a proxy is run.
@@ -44,13 +45,13 @@ type rendered struct {
 }
 
 var kinds = map[string]kind{
-	report.Ours:   {upfront, []string{"--version"}, "as JSON to a file, gathered"},
-	"nginx":       {nginx, []string{"-v"}, "`combined` to a file, buffer=64k flush=1s"},
-	"haproxy":     {haproxy, []string{"-v"}, "`httplog` to standard output, into a file: a write for each line, it cannot gather"},
-	"caddy":       {caddy, []string{"version"}, "as JSON to a file"},
-	"traefik":     {traefik, []string{"version"}, "`common` to a file, bufferingSize=1000"},
-	"kamal-proxy": {kamalProxy, []string{"version"}, "as JSON to standard output, into a file"},
-	"envoy":       {envoy, []string{"--version"}, "its default text to a file"},
+	report.Ours:   {upfront, []string{"--version"}, "as JSON to a file, gathered", "unix:"},
+	"nginx":       {nginx, []string{"-v"}, "`combined` to a file, buffer=64k flush=1s", "unix:"},
+	"haproxy":     {haproxy, []string{"-v"}, "`httplog` to standard output, into a file: a write for each line, it cannot gather", "unix@"},
+	"caddy":       {caddy, []string{"version"}, "as JSON to a file", "unix/"},
+	"traefik":     {traefik, []string{"version"}, "`common` to a file, bufferingSize=1000", ""},
+	"kamal-proxy": {kamalProxy, []string{"version"}, "as JSON to standard output, into a file", ""},
+	"envoy":       {envoy, []string{"--version"}, "its default text to a file", ""},
 }
 
 // Known are the names of the proxies that a config can be rendered for, sorted.
@@ -86,8 +87,19 @@ func (p Peer) LogStyle() string { return kinds[p.Name].log }
 
 // Describe is the command and the config that Start would use.
 func (p Peer) Describe(o Options) (command string, config map[string]string, err error) {
-	r, err := kinds[p.Name].render(p.Path, o)
+	r, err := p.render(o)
 	return strings.Join(r.args, " "), r.files, err
+}
+
+func (p Peer) render(o Options) (rendered, error) {
+	k := kinds[p.Name]
+	if path, ok := strings.CutPrefix(o.Target, UnixTarget); ok {
+		if k.unix == "" {
+			return rendered{}, CannotError("it is given no targets at unix sockets")
+		}
+		o.Target = k.unix + path
+	}
+	return k.render(p.Path, o)
 }
 
 // Proxy is one that runs.
@@ -103,7 +115,7 @@ type Proxy struct {
 // Start runs a proxy on a list of cores and waits until it passes requests on. The
 // error is a CannotError where it cannot do what is asked.
 func (p Peer) Start(cores string, o Options) (*Proxy, error) {
-	r, err := kinds[p.Name].render(p.Path, o)
+	r, err := p.render(o)
 	if err != nil {
 		return nil, err
 	}

@@ -101,6 +101,7 @@ func TestRender_saysWhatAPeerCannot(t *testing.T) {
 		"nginx":       {Probed: []string{"127.1.0.1:1"}},
 		"kamal-proxy": {Services: 10_000},
 		"envoy":       {Swap: true},
+		"traefik":     {Target: UnixTarget + "/app.sock"},
 	} {
 		_, _, err := Peer{name, name}.Describe(o)
 		if _, ok := errors.AsType[CannotError](err); !ok {
@@ -139,6 +140,12 @@ func TestStart_passesRequestsOn(t *testing.T) {
 		t.Skip(err)
 	}
 	go target.Serve(listener)
+	socket := filepath.Join(shortDir(t), "app.sock")
+	beside, err := wire.Listen(UnixTarget + socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go target.Serve(beside)
 	address, err := wire.LocalAddress(listener)
 	if err != nil {
 		t.Fatal(err)
@@ -155,15 +162,13 @@ func TestStart_passesRequestsOn(t *testing.T) {
 			}
 			for what, o := range map[string]Options{
 				"plain": {}, "logged": {Log: true}, "services": {Services: 3}, "WebSockets": {WebSocket: true}, "streams": {Streams: true}, "swapped": {Swap: true},
-				"probed": {Probed: []string{address}},
+				"probed": {Probed: []string{address}}, "unix socket": {Target: UnixTarget + socket},
 			} {
-				// Paths of sockets have to be short.
-				dir, err := os.MkdirTemp("", "b")
-				if err != nil {
-					t.Fatal(err)
+				dir := shortDir(t)
+				o.Listen, o.Dir, o.Descriptors = freeAddress(t), dir, 1024
+				if o.Target == "" {
+					o.Target = address
 				}
-				defer os.RemoveAll(dir)
-				o.Listen, o.Target, o.Dir, o.Descriptors = freeAddress(t), address, dir, 1024
 				running, err := p.Start("0", o)
 				if _, ok := errors.AsType[CannotError](err); ok {
 					continue
@@ -187,6 +192,17 @@ func TestStart_passesRequestsOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shortDir is a folder for sockets: their paths have to be short.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func freeAddress(t *testing.T) string {

@@ -14,8 +14,12 @@ import (
 const backlog = 4096
 
 // Listen listens on address, which is an IPv4 address and a port. "*:PORT" is every
-// address of the loopback device, so that one listener can be ten thousand targets.
+// address of the loopback device, so that one listener can be ten thousand targets, and
+// "unix:PATH" a socket that must not exist yet.
 func Listen(address string) (int, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		return listenUnix(path)
+	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -23,6 +27,22 @@ func Listen(address string) (int, error) {
 	if err := listen(fd, address); err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return fd, nil
+}
+
+func listenUnix(path string) (int, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	if err == nil {
+		err = unix.Listen(fd, backlog)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	return fd, nil
 }
@@ -57,12 +77,15 @@ func socketAddress(address string) (*unix.SockaddrInet4, error) {
 
 // Accept returns the next connection of a listener, or ErrAgain.
 func Accept(listener int) (int, error) {
-	fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+	fd, from, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	if errors.Is(err, unix.EAGAIN) {
 		return -1, ErrAgain
 	}
 	if err != nil {
 		return -1, err
+	}
+	if _, ok := from.(*unix.SockaddrUnix); ok {
+		return fd, nil
 	}
 	return fd, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 }
