@@ -13,7 +13,7 @@ type wire struct {
 	raw     syscall.RawConn // nil when the connection is not the system's
 	now     bool            // reads do not wait; owner: who reads
 	leaving atomic.Bool     // writes do not wait: the connection is about to be closed
-	wrote   atomic.Int64
+	wrote   atomic.Int64    // or is about to be: the system has a part of what a write waits with
 
 	to   []byte // of one read; owner: who reads
 	got  int
@@ -67,7 +67,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		_ = w.raw.Control(func(fd uintptr) { writeNow(fd, p) })
 		return len(p), nil
 	}
-	n, err := w.Conn.Write(p)
-	w.wrote.Add(int64(n))
-	return n, err
+	w.wrote.Add(int64(len(p)))
+	return w.Conn.Write(p)
 }
+
+// NetConn is the system's connection.
+func (w *wire) NetConn() net.Conn { return w.Conn }
