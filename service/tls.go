@@ -156,7 +156,7 @@ func (s *Service) certificates(now time.Time) (all []api.CertificateInfo, proble
 			problems = append(problems, info.Problem)
 		}
 	}
-	if len(all) > 0 {
+	if len(all) > 0 && s.spec.TLS.Automatic == nil { // else the others are ordered
 		for _, host := range s.spec.Hosts {
 			if !covered(s.files.pairs, host) {
 				problems = append(problems, "no certificate of the service is for host "+strconv.Quote(host))

@@ -161,6 +161,12 @@ func TestRegistry_Deploy_warnsOfACertificateForOtherHosts(t *testing.T) {
 	if got := deploy("b.test"); len(got) != 0 || logged.Len() != 0 {
 		t.Errorf("one that fits: got %q and %d in the log", got, logged.Len())
 	}
+	mixed := sealed("b.test", files)
+	mixed.Hosts, mixed.TLS.Automatic = []string{"a.test", "b.test"}, &api.AutomaticTLS{}
+	result, err := r.Deploy(t.Context(), "web", api.DeployRequest{Spec: mixed, Targets: at(a)}, nil)
+	if err != nil || len(result.Warnings) != 0 {
+		t.Errorf("the other is automatic: got %q, %v", result.Warnings, err)
+	}
 	want := `no certificate of the service is for host "a.test"`
 	if got := deploy("a.test"); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
