@@ -106,13 +106,17 @@ func (s *socket) Write(b []byte) (int, error) {
 
 // system is the connection below TLS, if there is TLS.
 func (s *socket) system() net.Conn {
+	conn := s.Conn
 	if s.layer != nil {
-		return s.layer.Conn
+		conn = s.layer.Conn
 	}
-	if secure, ok := s.Conn.(interface{ NetConn() net.Conn }); ok {
-		return secure.NetConn()
+	for {
+		above, ok := conn.(interface{ NetConn() net.Conn })
+		if !ok {
+			return conn
+		}
+		conn = above.NetConn()
 	}
-	return s.Conn
 }
 
 func noProgress(n int, err error) (int, error) {
@@ -221,7 +225,7 @@ func (s *socket) noticeDeath(patience time.Duration) {
 		return
 	}
 	_ = tcp.SetKeepAliveConfig(stillThere)
-	if s.raw != nil && patience >= 0 {
-		_ = s.raw.Control(func(fd uintptr) { setUserTimeout(fd, max(patience, time.Minute)) })
+	if raw, err := tcp.SyscallConn(); err == nil && patience >= 0 {
+		_ = raw.Control(func(fd uintptr) { setUserTimeout(fd, max(patience, time.Minute)) })
 	}
 }
