@@ -10,6 +10,7 @@ const (
 	frameData         = 0x0
 	frameHeaders      = 0x1
 	frameReset        = 0x3
+	framePing         = 0x6
 	frameGoAway       = 0x7
 	frameContinuation = 0x9
 )

@@ -23,9 +23,10 @@ const (
 	// earns as many as a client acknowledges it with.
 	controlBurst, controlRate = 1000, 100
 	controlEarned             = 3
-	// A DATA frame of an answer below this size earns nothing: a client that opens
-	// its window byte by byte pays for it.
+	// A DATA frame of an answer below this size earns nothing but a PING: a client that
+	// opens its window byte by byte pays for it, and one that measures the way does not.
 	worthwhile = 16
+	maxPings   = 100
 	// empties is DATA frames without data that do not end their stream.
 	emptyBurst, emptyRate = 100, 10
 	// continuations is how many frames a head may be cut into.
@@ -44,6 +45,7 @@ type Watch struct {
 	last     uint32   // the highest stream of the client
 	goneAway bool     // we sent a GOAWAY
 
+	pings                    int // that are owed to DATA frames
 	resets, control, empties budget
 	lenient                  bool
 }
@@ -107,6 +109,11 @@ func (w *Watch) takes(f *frame) bool {
 		if w.end(f.stream) {
 			return w.spend(&w.resets)
 		}
+	case framePing:
+		if w.pings > 0 {
+			w.pings--
+			return true
+		}
 	}
 	return w.spend(&w.control)
 }
@@ -142,6 +149,7 @@ func (w *Watch) sent(f *frame) bool {
 		if f.length >= worthwhile {
 			w.control.earn(controlEarned)
 		}
+		w.pings = min(w.pings+1, maxPings)
 	case frameReset:
 		return w.weReset(f)
 	case frameGoAway:

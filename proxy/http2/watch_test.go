@@ -19,7 +19,6 @@ func raw(kind, flags byte, stream uint32, payload ...byte) []byte {
 const (
 	framePriority     = 0x2
 	frameSettings     = 0x4
-	framePing         = 0x6
 	frameWindowUpdate = 0x8
 	flagEndHeaders    = 0x4
 	flagAck           = 0x1
@@ -112,6 +111,9 @@ func TestWatch_letsHonestClientsBe(t *testing.T) {
 		{"early answers", func(w *Watch, n uint32) error {
 			return errors.Join(w.In(raw(frameHeaders, flagEndHeaders, 2*n+1)),
 				w.Out(raw(frameHeaders, flagEndHeaders|flagEndStream, 2*n+1)), w.Out(raw(frameReset, 0, 2*n+1, 0, 0, 0, 0)))
+		}},
+		{"small messages, each of which measures the way", func(w *Watch, _ uint32) error {
+			return errors.Join(w.Out(raw(frameData, 0, 1, 'x')), w.In(raw(framePing, 0, 0, make([]byte, 8)...)))
 		}},
 		{"uploads in small pieces", func(w *Watch, _ uint32) error { return w.In(raw(frameData, 0, 1, 'x')) }},
 		{"long heads", func(w *Watch, n uint32) error {
