@@ -47,6 +47,11 @@ func (r *firstRead) read(body io.Reader, p []byte) (int, error) {
 // run is waited for by join.
 func (r *firstRead) run(body io.Reader) {
 	defer close(r.done)
+	defer func() {
+		if recover() != nil {
+			r.err = errPanic
+		}
+	}()
 	n, err := body.Read(r.room[:])
 	r.got, r.err = r.room[:n], err
 }

@@ -349,6 +349,26 @@ func TestHTTP2_targetThatKnowsNoContinueGetsTheBody(t *testing.T) {
 	}
 }
 
+// However short the waits for its body are: what the client waits for is the 100.
+func TestHTTP2_clientIsAskedInTimeForItsBody(t *testing.T) {
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		_, _ = readHead(r) // it knows no 100
+		b := make([]byte, 4)
+		_, _ = io.ReadFull(r, b)
+		_, _ = io.WriteString(c, ok(string(b)))
+	})
+	r := newRig(t, Settings{CleartextHTTP2: true, BodyTimeout: patience / 3}, newService(target.addr))
+	w := r.h2wire()
+	w.headers(1, false, ":method: POST", ":scheme: http", ":path: /", ":authority: a.example", "content-length: 4", "expect: 100-continue")
+	if f, ok := w.next().(*http2.MetaHeadersFrame); !ok || f.PseudoValue("status") != "100" {
+		t.Fatalf("got %v, want a 100", f)
+	}
+	w.data(1, true, "body")
+	if a := w.answer(1); a.status != "200" || a.body != "body" {
+		t.Errorf("got %+v, want 200 body", a)
+	}
+}
+
 func TestHTTP2_earlyAnswerEndsTheStream(t *testing.T) {
 	for _, status := range []string{"200 OK", "413 Content Too Large"} {
 		t.Run(status, func(t *testing.T) {

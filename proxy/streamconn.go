@@ -24,7 +24,9 @@ type streamConn struct {
 	pending []byte // framing to be read before more of the body; owner: who reads
 	small   [64]byte
 	ended   bool          // nothing follows pending; owner: who reads
-	asks    chan struct{} // capacity 1, fed when the client may be asked for its body; nil where it does not wait
+	waits   bool          // the client waits for a 100 before it sends its body; owner: who reads
+	askBy   time.Time     // when it is asked in any case; zero until somebody waits; owner: who reads
+	asks    chan struct{} // capacity 1, fed when the client may be asked
 	answer  streamAnswer  // owner: who writes
 	first   firstRead     // of the body; owner: who reads
 	invites func()        // bound once
@@ -50,12 +52,15 @@ type half struct {
 
 func (c *streamConn) reset(r *http.Request, w http.ResponseWriter, remote net.Addr) {
 	c.r, c.w, c.remote, c.framing = r, w, remote, framingOf(r)
-	c.pending, c.ended, c.asks = nil, c.framing == noBody, nil
-	if c.framing != noBody && awaitsContinue(r) {
-		c.asks = make(chan struct{}, 1)
-	}
+	c.pending, c.ended = nil, c.framing == noBody
+	c.waits, c.askBy = c.framing != noBody && awaitsContinue(r), time.Time{}
 	if c.invites == nil {
+		c.asks = make(chan struct{}, 1)
 		c.invites, c.read.wake, c.write.wake = c.invite, c.wakeRead, c.wakeWrite
+	}
+	select {
+	case <-c.asks: // of the stream before
+	default:
 	}
 	c.answer.reset(w, r)
 	c.closed, c.began, c.settled = false, false, nil
@@ -173,10 +178,13 @@ const patience = time.Second
 // mayAsk keeps the body unread while the client waits for a 100: the first read
 // sends it. It reports false when the wait was cut short.
 func (c *streamConn) mayAsk() bool {
-	if c.asks == nil {
+	if !c.waits {
 		return true
 	}
-	timer := time.NewTimer(patience)
+	if c.askBy.IsZero() {
+		c.askBy = time.Now().Add(patience)
+	}
+	timer := time.NewTimer(time.Until(c.askBy))
 	defer timer.Stop()
 	select {
 	case <-c.asks:
@@ -187,7 +195,7 @@ func (c *streamConn) mayAsk() bool {
 	if c.closed || c.read.late {
 		return false // the next attempt asks its target
 	}
-	c.asks = nil
+	c.waits = false
 	return true
 }
 
