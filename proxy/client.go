@@ -180,12 +180,14 @@ func (c *client) awaitBytes() bool {
 	if c.raw == nil || !c.readBy.IsZero() {
 		c.armRead(now, idle)
 	}
-	since := now.UnixNano()
-	if before := c.idleSince.Load(); c.idles && before > 0 {
+	since, before := now.UnixNano(), c.idleSince.Load()
+	if c.idles && before > 0 {
 		since = before // what woke it was no request
 	}
 	c.idles = false
-	c.idleSince.Store(since)
+	if c.stays && before == dismissed || !c.idleSince.CompareAndSwap(before, since) {
+		_ = c.SetReadDeadline(time.Unix(1, 0)) // dismissed since it could not be parked
+	}
 	n, err := c.readLazy(c.getSpace, c.putSpace)
 	if !c.idleSince.CompareAndSwap(since, 0) {
 		c.last = true

@@ -4,27 +4,33 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"testing"
 	"time"
 )
 
 // parked counts the clients that have no goroutine.
 func (r *rig) parked() int {
+	return r.count(func(c *client) bool {
+		c.server.watch.mu.Lock()
+		defer c.server.watch.mu.Unlock()
+		return c.parked
+	})
+}
+
+func (r *rig) count(is func(*client) bool) (n int) {
 	r.server.mu.Lock()
-	w := r.server.watch
-	r.server.mu.Unlock()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, c := range w.clients {
-		if c.parked {
+	defer r.server.mu.Unlock()
+	for c := range r.server.seats.clients {
+		if is(c) {
 			n++
 		}
 	}
 	return n
 }
 
-// park asks once on each of n connections and waits until all are parked.
+// park asks once on each of n connections, which idle from then on in the order of the
+// list, and waits until all are parked.
 func (r *rig) park(n int) []*wire {
 	r.t.Helper()
 	list := make([]*wire, n)
@@ -32,6 +38,7 @@ func (r *rig) park(n int) []*wire {
 		list[i] = r.wire()
 		_ = list[i].SetDeadline(time.Time{})
 		r.once(list[i])
+		eventually(r.t, "it idles", func() bool { return r.count(func(c *client) bool { return c.idleSince.Load() > 0 }) == i+1 })
 	}
 	eventually(r.t, "all are parked", func() bool { return r.parked() == n })
 	return list
@@ -112,6 +119,20 @@ func TestClient_thatCannotBeParkedEndsAfterTheIdleTimeout(t *testing.T) {
 	_ = r.server.watch.file.Close()
 	if _, err := w.r.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v, want the end of the connection", err)
+	}
+}
+
+// Whoever ends idle clients may come between the wait that was to be the last one of a
+// goroutine and the next.
+func TestClient_thatCannotBeParkedIsDismissedBetweenItsWaits(t *testing.T) {
+	r := newRig(t, Settings{IdleTimeout: parkAfter}, newService(httpTarget(t, mirror)))
+	r.once(r.wire())
+	_, conn := net.Pipe()
+	c := newClient(r.server, conn, &listener{})
+	c.begun, c.idles, c.stays = true, true, true
+	c.idleSince.Store(dismissed)
+	if c.awaitBytes() || !c.last {
+		t.Error("the client idles on")
 	}
 }
 
