@@ -36,7 +36,7 @@ type client struct {
 	version string      // of HTTP, where it is not that of each request; set once
 	http2   *http2Conn  // guarded by Server.mu; set while it carries streams
 
-	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait
+	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait, inTunnel behind a 101
 	last      bool         // the next answer is the last one
 
 	getSpace func() []byte // bound once
@@ -224,6 +224,9 @@ func (c *client) idledOut(since int64) bool {
 // last one has come after all.
 const dismissed = -1
 
+// inTunnel is what idleSince says from the 101 on.
+const inTunnel = -2
+
 // dismiss ends the wait for a request that began at since, unless one has come,
 // and reports whether it did. The caller holds Server.mu, so that the deadline
 // that is set here never falls into a request.
@@ -278,7 +281,7 @@ func (c *client) rest() {
 // idleTimeout is how long a goroutine waits for the next request, and whether the
 // client is parked then rather than closed.
 func (c *client) idleTimeout() (d time.Duration, parks bool) {
-	if c.server.closing.Load() {
+	if c.server.leaving.Load() {
 		return idleTail, false
 	}
 	d = c.server.settings.Load().IdleTimeout

@@ -241,6 +241,8 @@ func (x *exchange) lingerTime() time.Duration {
 	switch {
 	case x.status == 101:
 		limit = tunnelLinger
+	case s.closing.Load():
+		limit = lastWords
 	case x.status == 408 || s.seats.crowded():
 		limit = lingerIdle
 	}

@@ -64,7 +64,7 @@ func (x *exchange) stand(wait func(context.Context) error) *Error {
 	defer cancel()
 	stand.guard(cancel)
 	x.c.watch(stand)
-	if x.c.server.closing.Load() {
+	if x.c.server.leaving.Load() {
 		stand.kill(errStopping) // Shutdown may have looked before we waited
 	}
 	err := wait(ctx)

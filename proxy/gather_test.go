@@ -423,7 +423,7 @@ func TestGather_isEndedByAShutdownAtItsDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Shutdown(ctx) }()
-	eventually(t, "it is closing", r.server.closing.Load)
+	eventually(t, "it is closing", r.server.leaving.Load)
 	done.send("hello") // a body that becomes whole is served
 	if res, body := done.receive("POST"); res.StatusCode != 200 || body != "hello" || !res.Close {
 		t.Errorf("got %d %q, close %v", res.StatusCode, body, res.Close)

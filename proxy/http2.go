@@ -54,7 +54,7 @@ func (c *client) serveHTTP2() {
 	c.server.counters.HTTP2.Add(1)
 	c.idleSince.Store(time.Now().UnixNano())
 	c.become(h)
-	if c.server.closing.Load() {
+	if c.server.leaving.Load() {
 		h.retire()
 	}
 	_ = h.speaker.Serve(&oneConn{h: h})

@@ -149,6 +149,13 @@ func (h *http2Conn) wind() {
 	case <-h.closed:
 		return
 	case <-tail.C:
+	case <-h.c.server.quit: // the process is about to end
+		tail.Reset(lastTail)
+		select {
+		case <-h.closed:
+			return
+		case <-tail.C:
+		}
 	}
 	now, cancel := context.WithCancel(context.Background())
 	cancel()

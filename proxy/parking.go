@@ -20,7 +20,7 @@ func (c *client) expire() {
 // lingers reports whether a client that could not be parked may wait on: during a
 // shutdown, until it is dismissed.
 func (c *client) lingers() bool {
-	return c.server.closing.Load() && c.idleSince.Load() != dismissed
+	return c.server.leaving.Load() && c.idleSince.Load() != dismissed
 }
 
 // recall makes a client that is to be ended take one more request, and reports false

@@ -31,7 +31,7 @@ func (w *leaveWatch) park(c *client) bool {
 	w.mu.Unlock()
 	// Published first and looked at second: whoever ends idle clients has seen that c
 	// is parked, or we see that it was to end.
-	if parked && (c.server.closing.Load() || c.idleSince.Load() == dismissed) {
+	if parked && (c.server.leaving.Load() || c.idleSince.Load() == dismissed) {
 		return !w.unpark(c)
 	}
 	return parked

@@ -143,7 +143,7 @@ func TestServer_Shutdown_endsThoseThatAreParked(t *testing.T) {
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- r.server.Shutdown(ctx) }()
-	eventually(t, "it shuts down", r.server.closing.Load)
+	eventually(t, "it shuts down", r.server.leaving.Load)
 	r.once(list[0]) // one that asks meanwhile is answered
 	if err := <-done; err != nil {
 		t.Errorf("shutdown: %v", err)

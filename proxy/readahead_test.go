@@ -306,7 +306,7 @@ func TestReadAhead_survivesAShutdownThatHasTime(t *testing.T) {
 	eventually(t, "the target is free", func() bool { return r.inFlight() == 0 })
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Shutdown(t.Context()) }()
-	eventually(t, "it is closing", r.server.closing.Load)
+	eventually(t, "it is closing", r.server.leaving.Load)
 	<-time.After(2 * acceptTail)
 	w.got(body)
 	if err := next(t, ended); err != nil {

@@ -52,9 +52,10 @@ type Server struct {
 	speaker    http.Server // has what every one that speaks HTTP/2 has; never serves
 	boundsEach atomic.Bool // a listener cannot pass maxUnsent on to its connections
 
-	closing  atomic.Bool
+	leaving  atomic.Bool   // every answer is the last one of its connection
+	closing  atomic.Bool   // nothing is accepted any more
 	cut      atomic.Bool   // Shutdown waits no longer
-	quit     chan struct{} // closed by Shutdown
+	quit     chan struct{} // closed when closing is set
 	quitOnce sync.Once
 	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 

@@ -10,6 +10,9 @@ const (
 	// acceptTail is how long connections that the kernel has already
 	// established are still accepted, so that none of them is reset.
 	acceptTail = 20 * time.Millisecond
+	// lastTail is how long those have that connected as the listeners closed, and
+	// have not asked yet.
+	lastTail = 100 * time.Millisecond
 	// idleTail is how long a kept connection may still send a request, which
 	// is answered with Connection: close: a client that sends just as we close
 	// would otherwise lose it.
@@ -18,19 +21,24 @@ const (
 	cutTail = 2 * time.Second
 )
 
-// Shutdown ends the server: it stops accepting, answers what is in flight with
-// Connection: close, closes connections that stay idle, ends tunnels once
-// nothing else is under way, cuts what is left when ctx ends, and waits for every
-// goroutine of the server. It returns ctx's error when something had to be cut.
+// Shutdown ends the server: it answers what is in flight, and what comes meanwhile,
+// with Connection: close, closes connections that stay idle, ends tunnels once
+// nothing else is under way, stops accepting when that is done or ctx is about to
+// end, cuts what is left when it ends, and waits for every goroutine of the server.
+// It returns ctx's error when something had to be cut.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.lingerBy.Store(time.Now().Add(idleTail).UnixNano())
+	s.leaving.Store(true)
+	s.letGo()
+	s.retireAll()
+	s.lastCall(ctx)
+
+	s.lingerBy.Store(time.Now().Add(lastTail).UnixNano())
 	s.closing.Store(true)
 	s.quitOnce.Do(func() { close(s.quit) })
 	s.stopAccepting()
-	s.letGo()
-	s.retireAll()
 	s.awaitIdle(ctx)
-	s.wakeIdle()
+	s.wakeIdle(0)
 
 	left := s.awaitClients(ctx)
 	if left > 0 {
@@ -85,16 +93,21 @@ func (s *Server) awaitIdle(ctx context.Context) {
 	s.awaitClients(tail)
 }
 
-// wakeIdle ends the wait of every client that is idle now; those that become
-// idle later see closing by themselves.
-func (s *Server) wakeIdle() {
-	s.each(func(c *client) { c.dismiss(c.idleSince.Load()) })
+// wakeIdle ends the wait of every client that has idled for at least d; those that
+// become idle later see leaving by themselves.
+func (s *Server) wakeIdle(d time.Duration) {
+	until := time.Now().Add(-d).UnixNano()
+	s.each(func(c *client) {
+		if since := c.idleSince.Load(); since <= until {
+			c.dismiss(since)
+		}
+	})
 }
 
 // awaitClients waits until no client is left, or only tunnels are, which it
 // then ends; or until ctx ends. It returns how many clients are left.
 func (s *Server) awaitClients(ctx context.Context) int {
-	tick := time.NewTicker(10 * time.Millisecond)
+	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
 		clients, tunnels := s.census()
@@ -166,5 +179,5 @@ func (s *Server) retireAll() {
 
 // keepsNone reports whether no connection is kept behind its answer.
 func (s *Server) keepsNone() bool {
-	return s.closing.Load() || s.seats.crowded() || s.pressure.now() >= tight
+	return s.leaving.Load() || s.seats.crowded() || s.pressure.now() >= tight
 }

@@ -28,17 +28,46 @@ func TestServer_Shutdown_answersWhatIsInFlight(t *testing.T) {
 	next(t, asked)
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Shutdown(t.Context()) }()
-	idle.ends(true)
-	if _, err := net.Dial("tcp", r.addr); err == nil {
-		t.Error("a connection was accepted")
+	eventually(t, "it is leaving", r.server.leaving.Load)
+	late := r.wire() // who comes meanwhile is served as well
+	late.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	next(t, asked)
+	if r.server.closing.Load() {
+		t.Error("the listener is closed while requests are in flight")
 	}
 	close(goOn)
-	if res, body := w.receive("GET"); body != "done" || !res.Close {
-		t.Errorf("got %q, close %v", body, res.Close)
+	for _, c := range []*wire{w, late} {
+		if res, body := c.receive("GET"); body != "done" || !res.Close {
+			t.Errorf("got %q, close %v", body, res.Close)
+		}
+		c.ends(true)
 	}
-	w.ends(true)
+	idle.ends(true)
 	if err := next(t, ended); err != nil {
 		t.Errorf("shutdown: %v", err)
+	}
+	if _, err := net.Dial("tcp", r.addr); err == nil {
+		t.Error("a connection was accepted behind the end")
+	}
+}
+
+func TestServer_Shutdown_acceptsNoLongerThanItHasTime(t *testing.T) {
+	asked := make(chan struct{}, 1)
+	target := scripted(t, func(_ string, _ net.Conn, r *bufio.Reader) {
+		asked <- struct{}{}
+		_, _ = r.ReadByte() // no answer ever
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.wire()
+	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	next(t, asked)
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	if err := r.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("shutdown: %v", err)
+	}
+	if res, _ := w.receive("GET"); res.StatusCode != 504 {
+		t.Errorf("got %d, want 504", res.StatusCode)
 	}
 }
 
@@ -180,7 +209,7 @@ func TestServer_Shutdown_answersAClientThatIdledUntilNow(t *testing.T) {
 	w.receive("GET")
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Shutdown(t.Context()) }()
-	eventually(t, "it is shutting down", r.server.closing.Load)
+	eventually(t, "it is shutting down", r.server.leaving.Load)
 	w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 	if res, body := w.receive("GET"); body != "x" || !res.Close {
 		t.Errorf("got %q, close %v", body, res.Close)

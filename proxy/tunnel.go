@@ -74,6 +74,7 @@ func (x *exchange) switchProtocols() *Error {
 	if err := t.write(t.client, c.out); err != nil {
 		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}
+	c.idleSince.Store(inTunnel)
 	c.server.openTunnel(t)
 	t.run(c.server)
 	c.server.closeTunnel(t)
