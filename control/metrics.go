@@ -17,10 +17,15 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// MetricsHandler answers every request with counters, in Prometheus' text format.
-func MetricsHandler(counters func() map[string]uint64) http.Handler {
+// MetricsHandler answers every request with counters, in Prometheus' text format, and
+// with what more appends to them; nil is nothing.
+func MetricsHandler(counters func() map[string]uint64, more func([]byte) []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeBody(w, http.StatusOK, metricsType, metricsText(counters()))
+		text := metricsText(counters())
+		if more != nil {
+			text = more(text)
+		}
+		writeBody(w, http.StatusOK, metricsType, text)
 	})
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"upfront/balancer"
@@ -31,9 +32,10 @@ type exchange struct {
 	drawn  visitor       // valid when drew
 	drew   bool          // the client has no name that a rollout knows it by
 
-	id   requestID
-	up   upload
-	down bodyReader
+	id     requestID
+	flight *atomic.Int64 // of the service, while the request counts there
+	up     upload
+	down   bodyReader
 
 	status   int        // that the client was sent; 0 while there is none
 	sent     int64      // body bytes to the client, with framing
@@ -91,6 +93,7 @@ func (x *exchange) serve() bool {
 		x.fail(err)
 	}
 	again := x.finish()
+	x.measure()
 	x.record()
 	if !again && x.linger && x.status != 499 {
 		x.c.linger(x.lingerTime())
@@ -114,6 +117,7 @@ func (x *exchange) route() *Error {
 		return &Error{Op: "route", Source: FromClient, Status: 404, Err: errNoRoute}
 	}
 	x.svc, x.prefix = svc, prefix
+	x.board()
 	if svc.ForwardsAlways || svc.ForwardsNever {
 		x.trust()
 	}
@@ -206,6 +210,7 @@ func (x *exchange) finish() bool {
 
 // abandon gives back what a panic left held.
 func (x *exchange) abandon() {
+	x.land()
 	x.up.stop(x)
 	x.giveUp()
 	x.releaseTarget()

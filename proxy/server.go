@@ -29,6 +29,8 @@ type Options struct {
 	Logger *zap.Logger
 	// AccessLog gets one line a request. Nil is off.
 	AccessLog *AccessLog
+	// HTTPMetrics are told of every request. Nil is off.
+	HTTPMetrics *HTTPMetrics
 	// Published finds a service whose health is published, by name, and returns nil
 	// when there is none. Nil publishes none.
 	Published func(name []byte) *service.Service
@@ -38,15 +40,16 @@ type Options struct {
 // Server is the data plane. New makes one, Serve runs it on a listener, Shutdown
 // ends it.
 type Server struct {
-	routes     Routes
-	challenges Challenges // nil when none are answered
-	log        *zap.Logger
-	accessLog  *AccessLog
-	published  func(name []byte) *service.Service // may be nil
-	settings   atomic.Pointer[Settings]           // replaced whole by Apply
-	counters   Counters
-	date       atomic.Pointer[dateLine] // replaced by who finds it old
-	spools     spoolDisk
+	routes      Routes
+	challenges  Challenges // nil when none are answered
+	log         *zap.Logger
+	accessLog   *AccessLog
+	httpMetrics *HTTPMetrics                       // nil when off
+	published   func(name []byte) *service.Service // may be nil
+	settings    atomic.Pointer[Settings]           // replaced whole by Apply
+	counters    Counters
+	date        atomic.Pointer[dateLine] // replaced by who finds it old
+	spools      spoolDisk
 
 	complained seldom      // of a page that was not rendered
 	speaker    http.Server // has what every one that speaks HTTP/2 has; never serves
@@ -78,18 +81,19 @@ func New(o Options) *Server {
 		o.Logger = zap.NewNop()
 	}
 	s := &Server{
-		routes:     o.Routes,
-		challenges: o.Challenges,
-		log:        o.Logger,
-		accessLog:  o.AccessLog,
-		published:  o.Published,
-		quit:       make(chan struct{}),
-		turns:      newHandshakeTurns(),
-		listeners:  make(map[net.Listener]struct{}),
-		seats:      newSeats(),
-		room:       newRoom(),
-		tunnels:    make(map[*tunnel]struct{}),
-		spools:     spoolDisk{create: temporaryFile, most: spoolMost},
+		routes:      o.Routes,
+		challenges:  o.Challenges,
+		log:         o.Logger,
+		accessLog:   o.AccessLog,
+		httpMetrics: o.HTTPMetrics,
+		published:   o.Published,
+		quit:        make(chan struct{}),
+		turns:       newHandshakeTurns(),
+		listeners:   make(map[net.Listener]struct{}),
+		seats:       newSeats(),
+		room:        newRoom(),
+		tunnels:     make(map[*tunnel]struct{}),
+		spools:      spoolDisk{create: temporaryFile, most: spoolMost},
 	}
 	if log, err := zap.NewStdLogAt(o.Logger, zap.DebugLevel); err == nil {
 		s.speaker.ErrorLog = log // what a client does wrong is no operator's concern

@@ -63,6 +63,7 @@ var binary = sync.OnceValues(func() (string, error) {
 type proxy struct {
 	t       *testing.T
 	home    string
+	flags   []string // of run, besides the ports
 	address string // for HTTP
 	secure  string // for HTTPS
 	cmd     *exec.Cmd
@@ -102,7 +103,23 @@ func startProxyIn(t *testing.T, prepare func(home string)) *proxy {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(home) })
 	prepare(home)
-	p := &proxy{t: t, home: home}
+	return startIn(t, home)
+}
+
+// startProxyWith starts a proxy that is told more.
+func startProxyWith(t *testing.T, flags ...string) *proxy {
+	t.Helper()
+	home, err := os.MkdirTemp("", "kamal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(home) })
+	return startIn(t, home, flags...)
+}
+
+func startIn(t *testing.T, home string, flags ...string) *proxy {
+	t.Helper()
+	p := &proxy{t: t, home: home, flags: flags}
 	p.start()
 	t.Cleanup(func() {
 		p.kill()
@@ -132,7 +149,7 @@ func (p *proxy) startOnce() (ready bool) {
 	port := freePort(p.t)
 	securePort := freePort(p.t)
 	p.address, p.secure = "127.0.0.1:"+port, "127.0.0.1:"+securePort
-	p.cmd = p.command("run", "--http-port", port, "--https-port", securePort)
+	p.cmd = p.command(append([]string{"run", "--http-port", port, "--https-port", securePort}, p.flags...)...)
 	p.log, p.ended = &output{}, make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	if err := p.cmd.Start(); err != nil {

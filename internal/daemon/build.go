@@ -109,9 +109,12 @@ func (d *daemon) buildParts(o options, start startFile, now settings, endsTLS bo
 	if err != nil {
 		return fmt.Errorf("open state: %w", err)
 	}
+	if o.kamal && o.metrics != "" {
+		d.httpMetrics = proxy.NewHTTPMetrics()
+	}
 	d.server = proxy.New(proxy.Options{
 		Routes: d.registry, Published: d.registry.Published, Challenges: d, Logger: d.log.Named("proxy"),
-		AccessLog: d.accessLog, Settings: now.proxy,
+		AccessLog: d.accessLog, HTTPMetrics: d.httpMetrics, Settings: now.proxy,
 	})
 	d.reloader = &reloader{
 		path: start.path, lastGood: lastGoodPath(now.state), options: o, registry: d.registry,

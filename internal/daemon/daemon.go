@@ -26,18 +26,19 @@ import (
 
 // daemon is the parts of the program, wired. It is the control.Daemon.
 type daemon struct {
-	log       *zap.Logger
-	level     zap.AtomicLevel
-	notify    notifier
-	registry  *service.Registry
-	server    *proxy.Server
-	accessLog *proxy.AccessLog // nil when off
-	logFile   *logFile         // nil unless the access log is a file
-	reloader  *reloader
-	watcher   *config.Watcher
-	control   *control.Server
-	acme      *acme.Certificates // nil until the listeners are bound
-	startedAt time.Time
+	log         *zap.Logger
+	level       zap.AtomicLevel
+	notify      notifier
+	registry    *service.Registry
+	server      *proxy.Server
+	accessLog   *proxy.AccessLog   // nil when off
+	httpMetrics *proxy.HTTPMetrics // nil unless kamal-proxy's metrics are served
+	logFile     *logFile           // nil unless the access log is a file
+	reloader    *reloader
+	watcher     *config.Watcher
+	control     *control.Server
+	acme        *acme.Certificates // nil until the listeners are bound
+	startedAt   time.Time
 
 	drainTimeout atomic.Int64 // nanoseconds; written by applySettings
 

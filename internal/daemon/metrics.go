@@ -29,8 +29,12 @@ func listenMetrics(ctx context.Context, address string) (net.Listener, error) {
 
 // serveMetrics answers every path with the counters, until ctx ends.
 func (d *daemon) serveMetrics(ctx context.Context) error {
+	var more func([]byte) []byte
+	if d.httpMetrics != nil {
+		more = d.httpMetrics.AppendText
+	}
 	server := &http.Server{
-		Handler:     control.MetricsHandler(d.Counters),
+		Handler:     control.MetricsHandler(d.Counters, more),
 		ReadTimeout: metricsTimeout, WriteTimeout: metricsTimeout, IdleTimeout: metricsTimeout,
 	}
 	ended := context.AfterFunc(ctx, func() { _ = server.Close() })
