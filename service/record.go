@@ -32,18 +32,19 @@ var errRecordSum = errors.New("its checksum does not match")
 
 // encodeRecord returns the line of e.
 func encodeRecord(e *entry) ([]byte, error) {
-	line, err := json.Marshal(record{
-		ServiceState: api.ServiceState{
-			Name: e.live.Name, Spec: e.live.spec, Targets: e.live.targets(),
-			Readers: specsOf(e.live.readers), Rollout: e.live.Rollout.state(), Previous: e.previous, Gate: e.gate,
-		},
-		Declared: e.leaves(),
-	})
+	line, err := json.Marshal(record{ServiceState: e.state(), Declared: e.leaves()})
 	if err != nil {
 		return nil, fmt.Errorf("encode service %q: %w", e.live.Name, err)
 	}
 	line = line[:len(line)-1] // the closing brace comes after the checksum
 	return fmt.Appendf(line, "%s%08x%s", sumKey, crc(line), sumEnd), nil
+}
+
+func (e *entry) state() api.ServiceState {
+	return api.ServiceState{
+		Name: e.live.Name, Spec: e.live.spec, Targets: e.live.targets(),
+		Readers: specsOf(e.live.readers), Rollout: e.live.Rollout.state(), Previous: e.previous, Gate: e.gate,
+	}
 }
 
 func crc(line []byte) uint32 { return crc32.Checksum(line, castagnoli) }

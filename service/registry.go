@@ -32,6 +32,12 @@ type Options struct {
 	// Takeover is asked once for the services to begin with when there is no state
 	// file yet. Nil begins with none.
 	Takeover TakeoverState
+	// TakeoverAgain is asked at the start, when there is a state file, whether
+	// Takeover has what is newer. Nil is no.
+	TakeoverAgain func() bool
+	// Mirror is told of what the state file says, at the start and behind every write
+	// of it, one call at a time. Nil is nobody.
+	Mirror func([]api.ServiceState)
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }
@@ -162,6 +168,7 @@ func (r *Registry) write(d *draft, edit func(*draft) error) (*world, error) {
 			return nil, failure(api.CodeState, "",
 				"the state file cannot be written, so nothing was changed: %s", err)
 		}
+		r.mirror(next)
 	}
 	return next, nil
 }

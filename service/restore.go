@@ -27,8 +27,13 @@ func (r *Registry) restore() error {
 		store.close()
 		return err
 	}
-	if store.status().Source == sourceNone && store.status().Problem == "" {
+	switch again := r.options.TakeoverAgain; {
+	case store.status().Source == sourceNone && store.status().Problem == "":
 		found = store.takeOver(r.options.Takeover)
+	case again != nil && again():
+		if newer := store.takeOver(r.options.Takeover); newer.unsaved {
+			found = newer
+		}
 	}
 	d := r.world.Load().draft()
 	for _, rec := range found.records {
@@ -45,6 +50,9 @@ func (r *Registry) restore() error {
 		_ = store.save(w) // a failure is part of the store's status
 	}
 	r.store = store
+	if len(w.names) > 0 { // else there may be something to save that we could not read
+		r.mirror(w)
+	}
 	r.publishCertificates(w)
 	r.world.Store(w)
 	r.logRestored(len(w.names))

@@ -13,6 +13,18 @@ type TakeoverState func() (services []api.ServiceState, lost []error, err error)
 
 const sourceTakeover = "kamal-proxy"
 
+// mirror tells Options.Mirror what the state file says.
+func (r *Registry) mirror(w *world) {
+	if r.options.Mirror == nil {
+		return
+	}
+	all := make([]api.ServiceState, 0, len(w.names))
+	for _, name := range w.names {
+		all = append(all, w.entries[name].state())
+	}
+	r.options.Mirror(all)
+}
+
 // partial is the source of a state of which something is lost.
 func (s *store) partial() string {
 	if s.status().Source == sourceTakeover {

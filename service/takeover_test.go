@@ -45,6 +45,40 @@ func TestNew_takesOverOnceAndKeepsTheRest(t *testing.T) {
 	}
 }
 
+func TestNew_takesOverAgainWhatIsNewer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.json")
+	name := "first"
+	var services []api.ServiceState
+	options := Options{
+		StatePath: path, TakeoverAgain: func() bool { return name == "second" },
+		Takeover: func() ([]api.ServiceState, []error, error) {
+			return []api.ServiceState{{Name: name, Targets: []api.Target{{Address: name + ":80"}}}}, nil, nil
+		},
+		Mirror: func(all []api.ServiceState) { services = all },
+	}
+	for _, name = range []string{"first", "second", "third"} {
+		want := name
+		if name == "third" {
+			want = "second" // our own file is what counts
+		}
+		r, stop := startRegistry(t, options)
+		if got := match(r, "a.test"); got != want {
+			t.Errorf("%s start: got service %q, want %q", name, got, want)
+		}
+		if len(services) != 1 || services[0].Name != want || services[0].Targets[0].Address != want+":80" {
+			t.Errorf("%s start: the mirror was told of %+v", name, services)
+		}
+		stop()
+	}
+	r, _ := startRegistry(t, options)
+	if _, err := r.Remove(t.Context(), "second", api.RemoveRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(services) != 0 {
+		t.Errorf("the mirror was told of %+v behind the removal", services)
+	}
+}
+
 func TestNew_nothingToTakeOver(t *testing.T) {
 	r, _ := startRegistry(t, Options{
 		StatePath: filepath.Join(t.TempDir(), "state.json"),

@@ -64,8 +64,9 @@ type proxy struct {
 	t       *testing.T
 	home    string
 	flags   []string // of run, besides the ports
-	address string // for HTTP
-	secure  string // for HTTPS
+	program string   // its path; "" is the binary under test
+	address string   // for HTTP
+	secure  string   // for HTTPS
 	cmd     *exec.Cmd
 	log     *output
 	ended   chan struct{}
@@ -179,9 +180,12 @@ func (p *proxy) startOnce() (ready bool) {
 }
 
 func (p *proxy) command(args ...string) *exec.Cmd {
-	path, err := binary()
-	if err != nil {
-		p.t.Fatal(err)
+	path := p.program
+	if path == "" {
+		var err error
+		if path, err = binary(); err != nil {
+			p.t.Fatal(err)
+		}
 	}
 	cmd := exec.Command(path, args...)
 	// v0.9.2 does not know the socket's variable yet.
@@ -197,13 +201,18 @@ func (p *proxy) kill() {
 // restart ends the proxy as Docker does, and starts it again.
 func (p *proxy) restart() {
 	p.t.Helper()
+	p.stop()
+	p.start()
+}
+
+func (p *proxy) stop() {
+	p.t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
 		p.t.Fatal("the proxy did not end")
 	}
-	p.start()
 }
 
 // result is how a command ended.

@@ -14,6 +14,7 @@ import (
 	"upfront/config"
 	"upfront/control"
 	"upfront/dial"
+	"upfront/internal/kamalstate"
 	"upfront/internal/logfield"
 	"upfront/proxy"
 	"upfront/service"
@@ -96,11 +97,13 @@ func (d *daemon) buildParts(o options, start startFile, now settings, endsTLS bo
 		certificates = nil
 	}
 	d.registry, err = service.New(service.Options{
-		StatePath:    now.state,
-		Certificates: certificates,
-		Logger:       d.log.Named("service"),
-		Published:    d.publishHosts,
-		Takeover:     o.takeover,
+		StatePath:     now.state,
+		Certificates:  certificates,
+		Logger:        d.log.Named("service"),
+		Published:     d.publishHosts,
+		Takeover:      o.takeover,
+		TakeoverAgain: func() bool { return o.kamalState != "" && kamalstate.Newer(o.kamalState, now.state) },
+		Mirror:        d.mirror(o.kamalState),
 		// A target is first dialled when the server below is there.
 		NewTransport: func(dialer *dial.Dialer) balancer.Transport {
 			return proxy.NewTransportBy(dialer, func() time.Duration { return d.server.ConnectTimeout() })

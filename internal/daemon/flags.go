@@ -35,9 +35,10 @@ type options struct {
 	rest         []string // behind the flags
 
 	// What only kamal-proxy's name says.
-	kamal    bool                  // headers and log lines are kamal-proxy's
-	metrics  string                // address for Prometheus; "" is none
-	takeover service.TakeoverState // nil is none
+	kamal      bool                  // headers and log lines are kamal-proxy's
+	metrics    string                // address for Prometheus; "" is none
+	takeover   service.TakeoverState // nil is none
+	kamalState string                // its path, which is written for the way back; "" is none
 }
 
 const usage = `proxyd moves requests to healthy targets. proxyctl tells it what to serve.

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 
 	"upfront/api"
 	"upfront/internal/kamalstate"
+	"upfront/internal/logfield"
 )
 
 // KamalOptions are what proxyd is told under kamal-proxy's name.
@@ -20,8 +22,8 @@ type KamalOptions struct {
 	HTTPPort, HTTPSPort, MetricsPort int
 }
 
-// The files in kamal-proxy's folder: its own state, which is read once and left as
-// it is for the way back, and ours.
+// The files in kamal-proxy's folder: its own state, which is read at the switch and
+// written whenever ours is, for the way back, and ours.
 const (
 	kamalStateName = "kamal-proxy.state"
 	ownStateName   = "upfront-state.json"
@@ -40,6 +42,21 @@ func Kamal(ctx context.Context, o KamalOptions) error {
 		return err
 	}
 	return serve(ctx, s, options)
+}
+
+// mirror keeps kamal-proxy's state file at path, so that it finds the services when
+// it comes back. A failure is logged, and costs nobody anything before that.
+func (d *daemon) mirror(path string) func([]api.ServiceState) {
+	if path == "" {
+		return nil
+	}
+	writer := kamalstate.Writer{Path: path, Certificates: filepath.Join(filepath.Dir(path), "certs")}
+	return func(services []api.ServiceState) {
+		lost, err := writer.Write(services)
+		if err := errors.Join(append(lost, err)...); err != nil {
+			d.log.Warn("State of kamal-proxy lacks something", logfield.Path(path), logfield.Error(err))
+		}
+	}
 }
 
 func (o KamalOptions) options(s system) (options, error) {
@@ -66,5 +83,6 @@ func (o KamalOptions) options(s system) (options, error) {
 	parsed.takeover = func() ([]api.ServiceState, []error, error) {
 		return kamalstate.Read(filepath.Join(folder, kamalStateName))
 	}
+	parsed.kamalState = filepath.Join(folder, kamalStateName)
 	return parsed, nil
 }

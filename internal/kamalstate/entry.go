@@ -12,6 +12,7 @@ import (
 // entry is one service as kamal-proxy writes it. Pointers are what not every version
 // wrote, and what has a default that is not zero.
 type entry struct {
+	Writer         string   `json:"written_by,omitempty"` // only we know the key
 	Name           string   `json:"name"`
 	Options        options  `json:"options"`
 	TargetOptions  treating `json:"target_options"`
@@ -23,11 +24,15 @@ type entry struct {
 	Rollout        *rollout `json:"rollout_controller"`
 
 	// The keys of the versions before.
-	ActiveTarget  string   `json:"active_target"`
-	RolloutTarget string   `json:"rollout_target"`
-	Hosts         []string `json:"hosts"`
-	PathPrefixes  []string `json:"path_prefixes"`
+	ActiveTarget  string   `json:"active_target,omitempty"`
+	RolloutTarget string   `json:"rollout_target,omitempty"`
+	Hosts         []string `json:"hosts,omitempty"`
+	PathPrefixes  []string `json:"path_prefixes,omitempty"`
 }
+
+// writer is what written_by says of our entries. kamal-proxy drops the key when it
+// writes.
+const writer = "upfront"
 
 type options struct {
 	Hosts               []string `json:"hosts"`
@@ -75,7 +80,9 @@ type pause struct {
 }
 
 type rollout struct {
-	Percentage int      `json:"percentage"`
+	Percentage int `json:"percentage"`
+	// SplitPoint is the highest hash of the visitors that Percentage takes. Not read.
+	SplitPoint float64  `json:"percentage_split_point"`
 	Allowlist  []string `json:"allowlist"`
 }
 
