@@ -13,47 +13,72 @@ const (
 	// finish is how long what came at the last moment has, behind the listeners,
 	// before it is cut.
 	finish = 500 * time.Millisecond
+	// farewell is how long before the end tunnels are told at the latest: both halves
+	// of their goodbye fit into it, and the listeners stay open meanwhile.
+	farewell = finish + 2*goodbye
 	// lookInterval is how often Shutdown looks whether what it waits for is over.
 	lookInterval = 10 * time.Millisecond
 )
 
-// lastCall serves on, new clients included, until nothing is under way but what has
-// only just begun. Whoever is refused has nobody else to ask: so the time that a
-// download takes to end is no time without a proxy, and the listeners are closed
-// when the end of the process is near. Each answer says Connection: close, and those
-// that idle are sent away, so that they come back to whoever comes behind us.
+// lastCall serves on, new clients included, until what was under way is done.
+// Whoever is refused has nobody else to ask: so the time that a download takes to end
+// is no time without a proxy, and the listeners are closed when the end of the process
+// is near. Each answer says Connection: close, and those that idle are sent away, so
+// that they come back to whoever comes behind us.
 func (s *Server) lastCall(ctx context.Context) {
-	ctx, cancel := beforeEnd(ctx)
+	left := timeLeft(ctx)
+	accept, cancel := endBefore(ctx, min(finish, left/8))
 	defer cancel()
-	s.awaitFresh(ctx)
-	s.awaitIdle(ctx)
+	tunnel, cancel := endBefore(ctx, min(farewell, left/3))
+	defer cancel()
+	half, cancel := endBefore(ctx, left/2) // the other is for who comes meanwhile
+	defer cancel()
+
+	old := s.atWork()
+	s.awaitDone(tunnel, old)
+	s.awaitQuiet(half)
+	s.awaitIdle(accept)
 	s.wakeIdle(idleTail) // whoever has only just connected is about to ask
-	s.seeTunnelsOut(ctx)
-	s.awaitFresh(ctx)
+	s.seeTunnelsOut(accept)
+	s.awaitDone(accept, old)
+	s.awaitQuiet(half)
 }
 
-// beforeEnd leaves what is under way at its end some of the time that is left.
-func beforeEnd(ctx context.Context) (context.Context, context.CancelFunc) {
+// timeLeft is how long ctx still has; 0 if it has no end.
+func timeLeft(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return time.Until(end)
+}
+
+// endBefore ends d before ctx does.
+func endBefore(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithDeadline(ctx, end.Add(-min(finish, time.Until(end)/8)))
+	return context.WithDeadline(ctx, end.Add(-d))
 }
 
-// awaitFresh waits until what is under way has begun only just. Where requests take
-// longer as a rule there is no such moment, so what is fresh is judged less strictly
-// from second to second.
-func (s *Server) awaitFresh(ctx context.Context) {
+// awaitQuiet waits for a moment at which what is under way has begun only just. Where
+// requests take longer as a rule there is no such moment, so what is fresh is judged
+// less strictly from second to second.
+func (s *Server) awaitQuiet(ctx context.Context) {
 	began := time.Now()
-	for {
+	for ctx.Err() == nil {
 		now := time.Now()
-		old := s.atWork()
-		s.await(ctx, func() bool { return s.areDone(old) })
-		if ctx.Err() != nil || time.Since(now) <= max(fresh, time.Since(began)/10) {
+		s.awaitDone(ctx, s.atWork())
+		if time.Since(now) <= max(fresh, time.Since(began)/10) {
 			return
 		}
 	}
+}
+
+// awaitDone waits until old, which it empties, are done.
+func (s *Server) awaitDone(ctx context.Context, old map[*client]struct{}) {
+	s.await(ctx, func() bool { return s.areDone(old) })
 }
 
 // seeTunnelsOut ends the tunnels that there are. Some clients take their time for

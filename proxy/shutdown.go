@@ -17,14 +17,16 @@ const (
 	// is answered with Connection: close: a client that sends just as we close
 	// would otherwise lose it.
 	idleTail = 500 * time.Millisecond
-	// cutTail is how long what was cut may take to say goodbye.
-	cutTail = 2 * time.Second
+	// cutTail is how long what was cut may take to say goodbye: 8 s and this are less
+	// than the 10 s behind which Docker kills.
+	cutTail = 750 * time.Millisecond
 )
 
 // Shutdown ends the server: it answers what is in flight, and what comes meanwhile,
 // with Connection: close, closes connections that stay idle, ends tunnels once
-// nothing else is under way, stops accepting when that is done or ctx is about to
-// end, cuts what is left when it ends, and waits for every goroutine of the server.
+// nothing else is under way or it is time for their goodbye, stops accepting when all
+// that is done or ctx is about to end, cuts what is left when it ends, and waits for
+// every goroutine of the server.
 // It returns ctx's error when something had to be cut.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.lingerBy.Store(time.Now().Add(idleTail).UnixNano())
@@ -166,12 +168,13 @@ func (s *Server) each(do func(*client)) {
 	}
 }
 
-// retireAll tells clients that carry streams to open no more of them.
+// retireAll tells clients that carry streams to open no more of them. One that has
+// only just connected hears of it with its first.
 func (s *Server) retireAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.seats.clients {
-		if c.http2 != nil {
+		if c.http2 != nil && c.http2.used() {
 			c.http2.retire()
 		}
 	}

@@ -42,6 +42,7 @@ var aboutPlain = map[string]bool{
 	"TestProxyHeader_countsTheClientNotTheBalancer":       true,
 	"TestServer_sharesTheSeatsAmongListeners":             true,
 	"TestServer_Shutdown_failsNoRequestOfKeptConnections": true,
+	"TestServer_Shutdown_cutsNobodyItAccepted":            true,
 	"TestServer_carriesBodiesOfEverySizeAndFraming":       true,
 	"TestServer_carriesTenMegabytesBothWays":              true,
 	"TestServer_carriesManyBodiesAtOnce":                  true,
