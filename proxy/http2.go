@@ -54,9 +54,6 @@ func (c *client) serveHTTP2() {
 	c.server.counters.HTTP2.Add(1)
 	c.idleSince.Store(time.Now().UnixNano())
 	c.become(h)
-	if c.server.leaving.Load() {
-		h.retire()
-	}
 	_ = h.speaker.Serve(&oneConn{h: h})
 	h.group.close()
 	h.end()
@@ -80,6 +77,13 @@ func (h *http2Conn) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.over = true
+}
+
+// used reports whether the client has opened a stream.
+func (h *http2Conn) used() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.watch.Last() > 0
 }
 
 // become says that c carries streams.
@@ -140,6 +144,9 @@ func (h *http2Conn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.group.running.Done()
 	h.c.idleSince.Store(0)
+	if h.c.server.leaving.Load() {
+		h.retire() // not before: a client sent away without a stream comes again at once
+	}
 	defer h.settle()
 	h.group.serve(newStream(h.c, w, r))
 }

@@ -60,10 +60,11 @@ func (h *http2Conn) calm(last uint32) {
 	h.say(last, http2.EnhanceYourCalm)
 }
 
-// say sends a GOAWAY between two frames, unless one is just going out.
-func (h *http2Conn) say(last uint32, code http2.Code) {
+// say sends a GOAWAY between two frames, unless one is just going out, and reports
+// whether it did.
+func (h *http2Conn) say(last uint32, code http2.Code) bool {
 	if !h.writing.TryLock() {
-		return
+		return false
 	}
 	defer h.writing.Unlock()
 	h.mu.Lock()
@@ -73,6 +74,7 @@ func (h *http2Conn) say(last uint32, code http2.Code) {
 		h.c.armWrite(time.Now(), h.settings.BodyTimeout)
 		_, _ = h.Conn.Write(http2.AppendGoAway(nil, last, code)) // whoever is gone needs none
 	}
+	return between
 }
 
 // Write sends frames of net/http. Whoever can run goes first: frames that come
@@ -142,7 +144,7 @@ func (h *http2Conn) retire() {
 // wind ends the connection in the two steps of RFC 9113 §6.8: streams that are under
 // way when the client hears of it are served.
 func (h *http2Conn) wind() {
-	h.say(http2.NoLimit, http2.NoError)
+	h.warn()
 	tail := time.NewTimer(idleTail)
 	defer tail.Stop()
 	select {
@@ -160,4 +162,20 @@ func (h *http2Conn) wind() {
 	now, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = h.speaker.Shutdown(now) // has net/http say the last stream, and does not wait
+}
+
+// warn says, as soon as that can be, that the connection takes no more streams.
+func (h *http2Conn) warn() {
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for range idleTail / lookInterval {
+		if h.say(http2.NoLimit, http2.NoError) {
+			return
+		}
+		select {
+		case <-h.closed:
+			return
+		case <-look.C:
+		}
+	}
 }

@@ -219,6 +219,60 @@ func TestHTTP2_shutdownLosesNoStream(t *testing.T) {
 	}
 }
 
+func TestHTTP2_newcomersAreServedDuringAShutdown(t *testing.T) {
+	release, asked := make(chan struct{}), make(chan struct{}, 1)
+	address := httpTarget(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			asked <- struct{}{}
+			<-release
+		}
+		_, _ = io.WriteString(w, "hello")
+	})
+	r := newRig(t, speaksHTTP2, newService(address))
+	slow, before := r.wire(), r.h2wire() // one has only just connected
+	slow.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+	next(t, asked)
+	eventually(t, "the stream carrier is known", func() bool { return r.server.counters.HTTP2.Load() == 1 })
+	ended := r.shutdown(20 * time.Second)
+	for name, w := range map[string]*h2wire{"just before": before, "meanwhile": r.h2wire()} {
+		if f, err := w.framer.ReadFrame(); err != nil || f.Header().Type != http2.FrameSettings {
+			t.Errorf("connected %s: began with %v, %v, want SETTINGS", name, f, err)
+		}
+		w.get(1, "/")
+		if a := w.answer(1); a.status != "200" || a.body != "hello" {
+			t.Errorf("connected %s: got %+v", name, a)
+		}
+		if code, said := w.ended(); !said || code != http2.ErrCodeNo {
+			t.Errorf("connected %s: got GOAWAY %v %v, want NO_ERROR", name, said, code)
+		}
+	}
+	client := &http.Client{Transport: &http.Transport{Protocols: onlyCleartextHTTP2()}}
+	defer client.CloseIdleConnections()
+	for range 20 {
+		res, err := client.Get("http://" + r.addr)
+		if err != nil {
+			t.Fatalf("a client of net/http: %v", err)
+		}
+		if body, err := io.ReadAll(res.Body); res.ProtoMajor != 2 || string(body) != "hello" || err != nil {
+			t.Errorf("a client of net/http: got %s %q, %v", res.Proto, body, err)
+		}
+		_ = res.Body.Close()
+	}
+	close(release)
+	if res, body := slow.receive("GET"); body != "hello" || !res.Close {
+		t.Errorf("got %q, close %v", body, res.Close)
+	}
+	if err := next(t, ended); err != nil {
+		t.Errorf("shutdown: %v", err)
+	}
+}
+
+func onlyCleartextHTTP2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
+}
+
 func TestHTTP2_shutdownCutsAtItsEnd(t *testing.T) {
 	asked := make(chan struct{})
 	address := httpTarget(t, func(w http.ResponseWriter, r *http.Request) {

@@ -43,6 +43,7 @@ type Watch struct {
 
 	open     []uint32 // streams whose answer is not complete
 	last     uint32   // the highest stream of the client
+	begun    bool     // we sent a frame: the first are our SETTINGS
 	goneAway bool     // we sent a GOAWAY
 
 	pings                    int // that are owed to DATA frames
@@ -76,7 +77,7 @@ func (w *Watch) Done() bool { return w.goneAway && len(w.open) == 0 }
 
 // Between reports whether what we sent ends with a frame, so that one more can
 // follow.
-func (w *Watch) Between() bool { return w.out.between() }
+func (w *Watch) Between() bool { return w.begun && w.out.between() }
 
 // In follows what the client sent. ErrCalm says that the connection is to be closed.
 func (w *Watch) In(b []byte) error {
@@ -142,6 +143,7 @@ func (w *Watch) Out(b []byte) error {
 }
 
 func (w *Watch) sent(f *frame) bool {
+	w.begun = true
 	switch f.kind {
 	case frameHeaders:
 		w.control.earn(controlEarned)
