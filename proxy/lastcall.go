@@ -26,6 +26,7 @@ const (
 // is near. Each answer says Connection: close, and those that idle are sent away, so
 // that they come back to whoever comes behind us.
 func (s *Server) lastCall(ctx context.Context) {
+	tail := time.Now().Add(idleTail)
 	left := timeLeft(ctx)
 	accept, cancel := endBefore(ctx, min(finish, left/8))
 	defer cancel()
@@ -37,7 +38,7 @@ func (s *Server) lastCall(ctx context.Context) {
 	old := s.atWork()
 	s.awaitDone(tunnel, old)
 	s.awaitQuiet(half)
-	s.awaitIdle(accept)
+	s.awaitIdle(accept, tail)
 	s.wakeIdle(idleTail) // whoever has only just connected is about to ask
 	s.seeTunnelsOut(accept)
 	s.awaitDone(accept, old)
@@ -88,9 +89,9 @@ func (s *Server) seeTunnelsOut(ctx context.Context) {
 	old := make([]*tunnel, 0, len(s.tunnels))
 	for t := range s.tunnels {
 		old = append(old, t)
+		t.target.kill(errCut)
 	}
 	s.mu.Unlock()
-	s.cutTunnels()
 	s.await(ctx, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -50,6 +50,7 @@ func TestServer_Shutdown_tellsTunnelsInTime(t *testing.T) {
 	tunnel.exactly(string(goingAway))
 	tunnel.send(string(frame(opClose, 2, true)))
 	tunnel.ends(true)
+	<-time.After(10 * acceptTail)
 	late := r.wire() // the listener is open still
 	late.send("GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
 	if res, body := late.receive("GET"); body != "hello" {
@@ -57,6 +58,54 @@ func TestServer_Shutdown_tellsTunnelsInTime(t *testing.T) {
 	}
 	if err := next(t, ended); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("shutdown: %v, want it to cut what never ends", err)
+	}
+}
+
+// atItsEnd is a context that is about to end for ever.
+type atItsEnd struct{ context.Context }
+
+func (atItsEnd) Deadline() (time.Time, bool) { return time.Now(), true }
+
+// Behind the listeners a tunnel is told at once, though it is opened only then and a
+// request is still under way.
+func TestServer_Shutdown_endsTunnelsThatAreOpenedAtTheEnd(t *testing.T) {
+	asked, answer, upgrade := make(chan struct{}, 2), make(chan struct{}), make(chan struct{})
+	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+		head, _ := readHead(r)
+		asked <- struct{}{}
+		if strings.Contains(head, "Upgrade") {
+			next(t, upgrade)
+			_, _ = io.WriteString(c, upgradeAnswer)
+			echo(c, r)
+			return
+		}
+		next(t, answer)
+		_, _ = io.WriteString(c, ok("hello"))
+	})
+	r := newRig(t, Settings{}, newService(target.addr))
+	request, tunnel := r.wire(), r.wire()
+	request.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	tunnel.send(upgradeRequest)
+	next(t, asked)
+	next(t, asked)
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Shutdown(atItsEnd{t.Context()}) }()
+	eventually(t, "tunnels are ended", func() bool {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		return r.server.untunnel
+	})
+	close(upgrade)
+	tunnel.head()
+	tunnel.exactly(string(goingAway))
+	tunnel.send(string(frame(opClose, 2, true)))
+	tunnel.ends(true)
+	close(answer)
+	if _, body := request.receive("GET"); body != "hello" {
+		t.Errorf("got %q for what was under way", body)
+	}
+	if err := next(t, ended); err != nil {
+		t.Errorf("shutdown: %v", err)
 	}
 }
 

@@ -122,7 +122,7 @@ func (s *Server) watchMemory(ctx context.Context) {
 func (s *Server) feel(m memory) {
 	p := &s.pressure
 	share := m.share()
-	clients, _ := s.census()
+	clients := s.census()
 	if clients < fewClients {
 		share = 0
 	}

@@ -60,7 +60,6 @@ type Server struct {
 	cut      atomic.Bool   // Shutdown waits no longer
 	quit     chan struct{} // closed when closing is set
 	quitOnce sync.Once
-	lingerBy atomic.Int64 // Unix nanoseconds; until then idle clients may still ask
 
 	turns     chan struct{} // of the handshakes that compute
 	seats     seats
@@ -69,6 +68,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu
 	tunnels   map[*tunnel]struct{}      // guarded by mu; each belongs to a client
+	untunnel  bool                      // guarded by mu; those that are opened end at once
 	watch     *leaveWatch               // guarded by mu; made by the first Serve
 	stopWatch context.CancelFunc        // guarded by mu
 	running   sync.WaitGroup            // clients and the watches
@@ -189,6 +189,9 @@ func (s *Server) openTunnel(t *tunnel) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tunnels[t] = struct{}{}
+	if s.untunnel {
+		t.target.kill(errCut)
+	}
 }
 
 func (s *Server) closeTunnel(t *tunnel) {

@@ -29,17 +29,17 @@ const (
 // every goroutine of the server.
 // It returns ctx's error when something had to be cut.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.lingerBy.Store(time.Now().Add(idleTail).UnixNano())
 	s.leaving.Store(true)
 	s.letGo()
 	s.retireAll()
 	s.lastCall(ctx)
 
-	s.lingerBy.Store(time.Now().Add(lastTail).UnixNano())
+	tail := time.Now().Add(lastTail)
 	s.closing.Store(true)
 	s.quitOnce.Do(func() { close(s.quit) })
 	s.stopAccepting()
-	s.awaitIdle(ctx)
+	s.endTunnels()
+	s.awaitIdle(ctx, tail)
 	s.wakeIdle(0)
 
 	left := s.awaitClients(ctx)
@@ -61,9 +61,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	return nil
 }
-
-// lingers reports whether an idle client may still ask during a shutdown.
-func (s *Server) lingers() bool { return time.Now().UnixNano() < s.lingerBy.Load() }
 
 func (s *Server) stopAccepting() {
 	s.mu.Lock()
@@ -89,8 +86,8 @@ func (s *Server) letGo() {
 }
 
 // awaitIdle gives kept connections their last chance to send a request.
-func (s *Server) awaitIdle(ctx context.Context) {
-	tail, cancel := context.WithDeadline(ctx, time.Unix(0, s.lingerBy.Load()))
+func (s *Server) awaitIdle(ctx context.Context, until time.Time) {
+	tail, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	s.awaitClients(tail)
 }
@@ -106,38 +103,26 @@ func (s *Server) wakeIdle(d time.Duration) {
 	})
 }
 
-// awaitClients waits until no client is left, or only tunnels are, which it
-// then ends; or until ctx ends. It returns how many clients are left.
-func (s *Server) awaitClients(ctx context.Context) int {
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
-	for {
-		clients, tunnels := s.census()
-		if clients == 0 {
-			return 0
-		}
-		if clients == tunnels && !s.lingers() {
-			s.cutTunnels()
-		}
-		select {
-		case <-ctx.Done():
-			return clients
-		case <-tick.C:
-		}
-	}
+// awaitClients waits until no client is left, or ctx ends. It returns how many there
+// are.
+func (s *Server) awaitClients(ctx context.Context) (left int) {
+	s.await(ctx, func() bool {
+		left = s.census()
+		return left == 0
+	})
+	return left
 }
 
-// census counts the clients, and how many of them have a tunnel.
-func (s *Server) census() (clients, tunnels int) {
+// census counts the clients.
+func (s *Server) census() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.seats.clients), len(s.tunnels)
+	return len(s.seats.clients)
 }
 
 // cutAll ends what every client waits on, now or later.
 func (s *Server) cutAll() {
 	s.cut.Store(true)
-	s.cutTunnels()
 	s.each(func(c *client) {
 		if conn := c.waits.take(); conn != nil {
 			conn.kill(errCut)
@@ -145,9 +130,11 @@ func (s *Server) cutAll() {
 	})
 }
 
-func (s *Server) cutTunnels() {
+// endTunnels ends the tunnels, and those that are opened from now on.
+func (s *Server) endTunnels() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.untunnel = true
 	for t := range s.tunnels {
 		t.target.kill(errCut)
 	}

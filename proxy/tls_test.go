@@ -191,7 +191,7 @@ func TestTLS_cutsWhoDoesNotShakeHands(t *testing.T) {
 		if _, err := io.Copy(io.Discard, conn); timedOut(err) {
 			t.Errorf("%q: connection was not cut", raw)
 		}
-		eventually(t, "the client is gone", func() bool { n, _ := r.server.census(); return n == 0 })
+		eventually(t, "the client is gone", func() bool { return r.server.census() == 0 })
 	}
 }
 
