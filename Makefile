@@ -14,6 +14,12 @@ H2SPEC_VERSION      := v2.2.1
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE    ?= upfront:$(VERSION)
+KAMAL_IMAGE ?= kamal-proxy:$(VERSION)
+PLATFORMS   ?= linux/amd64 linux/arm64
+REGISTRY    ?= localhost:5000
+# What Kamal takes where deploy.yml names no version, newest first: its MINIMUM_VERSION.
+KAMAL_MINIMUM := v0.9.2 v0.9.0 v0.8.4 v0.8.2 v0.8.0 v0.7.0 v0.6.0
+GOARCH   ?= $(shell go env GOARCH)
 # Of Debian and Alpine, of Fedora, of macOS: the first that is there.
 CA_BUNDLE ?= $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
 FUZZTIME ?= 30s
@@ -26,6 +32,9 @@ LDFLAGS  := -s -w -X upfront/internal/version.Version=$(VERSION)
 # Go finds it by itself only for proxyd; kamal-proxy is the same daemon.
 PROFILE  := $(CURDIR)/cmd/proxyd/default.pgo
 PROGRAMS := $(notdir $(wildcard cmd/*))
+empty    :=
+space    := $(empty) $(empty)
+comma    := ,
 
 TOOLS       := $(CURDIR)/bin/tools
 GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
@@ -49,13 +58,32 @@ build: ## Build the programs, static, into bin/
 	done
 
 .PHONY: image
-image: build ## Build the Docker image IMAGE=upfront:VERSION, without a network
+image: context ## Build the Docker image IMAGE=upfront:VERSION, without a network
+	docker build --target upfront --build-arg 'TARGETARCH=$(GOARCH)' -t '$(IMAGE)' -f Dockerfile bin/image
+
+.PHONY: kamal-image
+kamal-image: context ## The same for Kamal, KAMAL_IMAGE=kamal-proxy:VERSION; its tag must be a version
+	docker build --target kamal-proxy --build-arg 'TARGETARCH=$(GOARCH)' -t '$(KAMAL_IMAGE)' -f Dockerfile bin/image
+
+.PHONY: images
+images: ## Push both to REGISTRY for all PLATFORMS (docker buildx), kamal-proxy under Kamal's own tags too
+	@for platform in $(PLATFORMS); do $(MAKE) --no-print-directory context GOARCH=$${platform#*/}; done
+	docker buildx build --push --platform '$(subst $(space),$(comma),$(PLATFORMS))' --target upfront \
+	  -t '$(REGISTRY)/upfront:$(VERSION)' -f Dockerfile bin/image
+	docker buildx build --push --platform '$(subst $(space),$(comma),$(PLATFORMS))' --target kamal-proxy \
+	  -t '$(REGISTRY)/kamal-proxy:$(VERSION)' $(KAMAL_MINIMUM:%=-t '$(REGISTRY)/kamal-proxy:%') -f Dockerfile bin/image
+
+# The context of a build for GOARCH, beside those for others.
+.PHONY: context
+context:
 	@test -r '$(CA_BUNDLE)' || { echo 'no CA bundle: set CA_BUNDLE=FILE' >&2; exit 1; }
-	@rm -rf bin/image && mkdir -p bin/image/owned bin/image/root/tmp bin/image/root/etc/ssl/certs
+	@rm -rf bin/image/root && mkdir -p bin/image/owned bin/image/$(GOARCH) bin/image/root/{tmp,etc/ssl/certs,usr/local/bin}
 	@chmod 1777 bin/image/root/tmp
 	@cp '$(CA_BUNDLE)' bin/image/root/etc/ssl/certs/ca-certificates.crt
-	@cp bin/proxyd bin/proxyctl bin/image/
-	docker build -t '$(IMAGE)' -f Dockerfile bin/image
+	@ln -s kamal-proxy bin/image/root/usr/local/bin/proxyd
+	@ln -s kamal-proxy bin/image/root/usr/local/bin/proxyctl
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH) go build -trimpath -pgo '$(PROFILE)' -ldflags '$(LDFLAGS)' \
+	  -o bin/image/$(GOARCH)/kamal-proxy ./cmd/kamal-proxy
 
 ##@ Check
 
