@@ -37,6 +37,9 @@ func newKamalHost(t *testing.T) *kamalHost {
 		"docker ps -aq --filter label=service=app", "docker ps -aq --filter status=exited --filter label=" + kamalTitle,
 	} {
 		if out, _ := tryDocker(strings.Fields(look)[1:]...); out != "" {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("CI is set, but this machine has something of Kamal's already: %s: %s", look, out)
+			}
 			t.Skipf("this machine has something of Kamal's, which the test would remove: %s: %s", look, out)
 		}
 	}
