@@ -85,7 +85,7 @@ func (h *kamalHost) clean() {
 	_, _ = tryDocker("network", "rm", "kamal")
 	_, _ = tryDocker("volume", "rm", "kamal-proxy-config")
 	images, _ := tryDocker("image", "ls", "--quiet", "--filter", "reference=upfront-e2e/*")
-	for _, id := range strings.Fields(images) {
+	for id := range strings.FieldsSeq(images) {
 		_, _ = tryDocker("rmi", "--force", id)
 	}
 }
