@@ -90,31 +90,34 @@ var kamalDeployFlags = []kamalFlag{
 	{"publish-health-check", "bool", "false"},
 }
 
+// kamalFlags are the flags that kamal-proxy's commands have.
+var kamalFlags = map[string][]kamalFlag{
+	"run": {
+		{"debug", "bool", "false"},
+		{"http-port", "int", "80"},
+		{"https-port", "int", "443"},
+		{"metrics-port", "int", "0"},
+		{"http3", "bool", "false"},
+	},
+	"deploy": kamalDeployFlags,
+	"rollout deploy": {
+		{"target", slice, "[]"}, {"read-target", slice, "[]"}, {"deploy-timeout", dur, "30s"}, {"drain-timeout", dur, "30s"},
+	},
+	"rollout set":  {{"percent", "int", "0"}, {"list", slice, "[]"}},
+	"rollout stop": nil,
+	"stop":         {{"drain-timeout", dur, "30s"}, {"message", "string", ""}},
+	"pause":        {{"drain-timeout", dur, "30s"}, {"max-pause", dur, "30s"}},
+	"resume":       nil,
+	"remove":       nil,
+	"rm":           nil,
+	"list":         {{"json", "bool", "false"}},
+	"ls":           nil,
+}
+
 // Every command and flag that kamal-proxy has, with its type and default.
 func TestKamal_everyFlag(t *testing.T) {
 	root := newSession(kamalOptions("", map[string]string{"HOME": "/home/me"}, nil)).kamalRoot()
-	for line, flags := range map[string][]kamalFlag{
-		"run": {
-			{"debug", "bool", "false"},
-			{"http-port", "int", "80"},
-			{"https-port", "int", "443"},
-			{"metrics-port", "int", "0"},
-			{"http3", "bool", "false"},
-		},
-		"deploy": kamalDeployFlags,
-		"rollout deploy": {
-			{"target", slice, "[]"}, {"read-target", slice, "[]"}, {"deploy-timeout", dur, "30s"}, {"drain-timeout", dur, "30s"},
-		},
-		"rollout set":  {{"percent", "int", "0"}, {"list", slice, "[]"}},
-		"rollout stop": nil,
-		"stop":         {{"drain-timeout", dur, "30s"}, {"message", "string", ""}},
-		"pause":        {{"drain-timeout", dur, "30s"}, {"max-pause", dur, "30s"}},
-		"resume":       nil,
-		"remove":       nil,
-		"rm":           nil,
-		"list":         {{"json", "bool", "false"}},
-		"ls":           nil,
-	} {
+	for line, flags := range kamalFlags {
 		cmd, rest, err := root.Find(strings.Fields(line))
 		if err != nil || len(rest) > 0 {
 			t.Errorf("%s: got %v, want a command", line, err)
