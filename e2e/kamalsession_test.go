@@ -30,6 +30,8 @@ func TestKamal_aSession(t *testing.T) {
 	h.certificate()
 	h.accessory()
 	h.reboot()
+	h.stop()
+	h.stopApp()
 	h.remove()
 }
 
@@ -118,10 +120,8 @@ func (h *kamalHost) reboot() {
 	h.want("other", 200, "v1")
 }
 
-// remove is `kamal app stop`, then `kamal proxy remove`, which goes by the label.
+// remove is `kamal proxy remove`, which goes by the label.
 func (h *kamalHost) remove() {
-	h.silently("docker exec kamal-proxy kamal-proxy remove app-web")
-	h.want("app", 404, "")
 	h.do("docker container stop kamal-proxy")
 	h.do("docker container prune --force --filter label=" + kamalTitle)
 	h.do("docker image prune --all --force --filter label=" + kamalTitle)
