@@ -210,7 +210,10 @@ func (h *kamalHost) want(service string, status int, version string) string {
 // load puts requests of every kind on a service, streams of 3 s among them.
 func (h *kamalHost) load(service string) *traffic {
 	h.t.Helper()
-	g, err := load.New(load.Options{Address: h.address, Host: service + ".test", Workers: allModes, StreamTime: 3 * time.Second})
+	g, err := load.New(load.Options{
+		Address: h.address, Host: service + ".test", Workers: allModes, StreamTime: 3 * time.Second,
+		MaxFailures: 1_000_000, // every one, for a reboot has many
+	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
