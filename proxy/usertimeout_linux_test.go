@@ -32,7 +32,11 @@ func TestTunnel_noticesThatEitherMachineIsGone(t *testing.T) {
 		w := r.wire()
 		w.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
 		w.head()
-		eventually(t, "there is a tunnel", func() bool { _, n := r.server.census(); return n == 1 })
+		eventually(t, "there is a tunnel", func() bool {
+			r.server.mu.Lock()
+			defer r.server.mu.Unlock()
+			return len(r.server.tunnels) == 1
+		})
 		r.server.mu.Lock()
 		for tunnel := range r.server.tunnels {
 			for side, conn := range map[string]net.Conn{"client": tunnel.client.system(), "target": tunnel.target.system()} {
