@@ -5,6 +5,9 @@ import (
 	"sync"
 )
 
+// task begins some work, does not wait for it, and has done called at its end.
+type task func(ctx context.Context, done func())
+
 // crew is every goroutine that outlives the call which wanted it: probes, and
 // the background work of Apply. Run starts what was handed in before it, and
 // waits for all of it at its end.
@@ -13,9 +16,9 @@ type crew struct {
 	ending chan struct{} // closed when run's context has ended
 
 	mu      sync.Mutex
-	launch  func(func(context.Context)) // guarded by mu; nil before run
-	waiting []func(context.Context)     // guarded by mu; handed in before run
-	ended   bool                        // guarded by mu
+	launch  func(task) // guarded by mu; nil before run
+	waiting []task     // guarded by mu; handed in before run
+	ended   bool       // guarded by mu
 	wg      sync.WaitGroup
 }
 
@@ -26,15 +29,25 @@ func newCrew() *crew {
 // start runs work in a goroutine of its own, now or when run starts. It reports
 // false when the crew has ended; work is not called then.
 func (c *crew) start(work func(context.Context)) bool {
+	return c.keep(func(ctx context.Context, done func()) {
+		go func() {
+			defer done()
+			work(ctx)
+		}()
+	})
+}
+
+// keep is start for work that needs no goroutine while it waits.
+func (c *crew) keep(begin task) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.ended:
 		return false
 	case c.launch == nil:
-		c.waiting = append(c.waiting, work)
+		c.waiting = append(c.waiting, begin)
 	default:
-		c.launch(work)
+		c.launch(begin)
 	}
 	return true
 }
@@ -42,11 +55,12 @@ func (c *crew) start(work func(context.Context)) bool {
 // run works until ctx ends, then refuses new work and waits for the rest.
 func (c *crew) run(ctx context.Context) {
 	c.mu.Lock()
-	c.launch = func(work func(context.Context)) {
-		c.wg.Go(func() { work(ctx) })
+	c.launch = func(begin task) {
+		c.wg.Add(1)
+		begin(ctx, c.wg.Done)
 	}
-	for _, work := range c.waiting {
-		c.launch(work)
+	for _, begin := range c.waiting {
+		c.launch(begin)
 	}
 	c.waiting = nil
 	close(c.begun)

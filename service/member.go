@@ -26,7 +26,7 @@ type member struct {
 	monitor  *health.Monitor
 
 	changed chan<- struct{}    // capacity 1: a verdict of the set changed; may be nil
-	run     func()             // probes until cancel
+	probing context.Context    // ends with cancel
 	cancel  context.CancelFunc // asks the probes to end
 	stopped chan struct{}      // closed when the probes have ended
 }
@@ -57,9 +57,7 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 		dialer:   newDialer(spec, target.Address),
 		stopped:  make(chan struct{}),
 	}
-	probing, cancel := context.WithCancel(context.Background())
-	m.cancel = cancel
-	m.run = func() { m.monitor.Run(probing) }
+	m.probing, m.cancel = context.WithCancel(context.Background())
 	var transport balancer.Transport
 	if r.options.NewTransport != nil {
 		transport = r.options.NewTransport(m.dialer)
@@ -135,16 +133,22 @@ func (m *member) onChange(c health.Change) {
 
 // start lets the probes begin, now or when Run starts.
 func (m *member) start() {
-	if !m.registry.crew.start(m.probe) {
+	if !m.registry.crew.keep(m.probe) {
 		close(m.stopped)
 	}
 }
 
-// probe runs the monitor until stop or the end of the registry.
-func (m *member) probe(ctx context.Context) {
-	defer close(m.stopped)
-	defer context.AfterFunc(ctx, m.cancel)()
-	m.run()
+// probe runs the monitor until stop or the end of the registry, in no goroutine of
+// its own.
+func (m *member) probe(ctx context.Context, done func()) {
+	m.monitor.Start()
+	forget := context.AfterFunc(ctx, m.cancel)
+	context.AfterFunc(m.probing, func() {
+		defer done()
+		defer close(m.stopped)
+		forget()
+		m.monitor.Stop()
+	})
 }
 
 // stop ends the probes and waits for them. Only for a member that was started.
