@@ -10,15 +10,25 @@ import (
 // that no HTTP answer starts with.
 type probeConn struct {
 	net.Conn
-	wrote bool  // something was written
-	got   int   // bytes read
-	err   error // first error of a read
+	wrote bool   // something was written
+	asked bool   // the request was sent: it is not sent again
+	again []byte // was read, and is to be read again
+	got   int    // bytes read
+	err   error  // first error of a read
 }
 
 // answerStart is how every HTTP/1 answer starts.
 const answerStart = "HTTP/1."
 
 func (c *probeConn) Read(p []byte) (int, error) {
+	if len(c.again) > 0 {
+		n := copy(p, c.again)
+		c.again = c.again[n:]
+		return n, nil
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
 	n, err := c.Conn.Read(p)
 	for i := 0; i < n && c.got+i < len(answerStart); i++ {
 		if p[i] != answerStart[c.got+i] {
@@ -41,7 +51,9 @@ func (c *probeConn) Read(p []byte) (int, error) {
 // and that answer counts. When there is none, the read says why.
 func (c *probeConn) Write(p []byte) (int, error) {
 	c.wrote = true
-	_, _ = c.Conn.Write(p)
+	if !c.asked {
+		_, _ = c.Conn.Write(p)
+	}
 	return len(p), nil
 }
 

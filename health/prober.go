@@ -17,15 +17,21 @@ type prober interface {
 
 // httpProber probes over HTTP/1.1. Safe for concurrent use.
 type httpProber struct {
-	o       Options // with defaults; immutable
-	address string  // immutable
-	host    string  // immutable
+	o        Options  // with defaults; immutable
+	address  string   // immutable
+	host     string   // immutable
+	requests [][]byte // of each path, nil for one that cannot be written; immutable
 }
 
 func newHTTPProber(o Options) *httpProber {
 	p := &httpProber{o: o, address: o.probeAddress(), host: o.Host}
 	if p.host == "" {
 		p.host = p.address
+	}
+	if o.GRPC == nil {
+		for _, path := range o.Paths {
+			p.requests = append(p.requests, p.written(path))
+		}
 	}
 	return p
 }
@@ -36,8 +42,8 @@ func (p *httpProber) Probe(ctx context.Context) Result {
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
 	var r Result
-	for _, path := range p.o.Paths {
-		if r = p.probePath(ctx, path); !r.OK {
+	for i, path := range p.o.Paths {
+		if r = p.probePath(ctx, path, p.requests[i]); !r.OK {
 			break
 		}
 	}
@@ -45,7 +51,7 @@ func (p *httpProber) Probe(ctx context.Context) Result {
 	return r
 }
 
-func (p *httpProber) probePath(ctx context.Context, path string) Result {
+func (p *httpProber) probePath(ctx context.Context, path string, asked []byte) Result {
 	r := Result{Path: path}
 	raw, err := p.o.Dial(ctx, "tcp", p.address)
 	if err != nil {
@@ -67,17 +73,30 @@ func (p *httpProber) probePath(ctx context.Context, path string) Result {
 		}
 	}()
 
+	buf := quickBuffers.Get().(*[quickSize]byte)
+	defer quickBuffers.Put(buf)
+	if asked != nil {
+		if code, body, ok := askQuickly(conn, asked, buf[:]); ok {
+			p.take(ctx, &r, conn, code, body, nil)
+			return r
+		}
+	}
 	c := clients.Get().(*client)
 	defer clients.Put(c)
 	request := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(request)
 	p.fill(request, path)
 	code, body, err := c.exchange(conn, request)
+	p.take(ctx, &r, conn, code, body, err)
+	return r
+}
+
+// take puts what an answer says into r.
+func (p *httpProber) take(ctx context.Context, r *Result, conn *probeConn, code int, body []byte, err error) {
 	r.Code = code
 	r.Checks = parseChecks(body)
 	r.Err = p.judge(ctx, conn, code, body, err)
 	r.OK = r.Err == nil
-	return r
 }
 
 // fill writes the request of one path. Connection: close makes the client
