@@ -29,14 +29,13 @@ type loop struct {
 	suspected time.Time
 }
 
-// Start begins to probe the target: the first time at once (a target that is Healthy
-// from the start within half a second), then by schedule, and never twice at the
-// same time. Call it once.
-func (m *Monitor) Start() {
+// Start begins to probe the target: the first time when first has passed (a target that
+// is Healthy from the start up to half a second later), then by schedule, and never
+// twice at the same time. Zero is at once. Call it once.
+func (m *Monitor) Start(first time.Duration) {
 	l := &m.loop
-	first := time.Duration(0)
 	if m.o.Initial == Healthy {
-		first = jitter(min(m.o.Interval, restoredWait), 0, 1, rand.Float64())
+		first += jitter(min(m.o.Interval, restoredWait), 0, 1, rand.Float64())
 	}
 	l.turn.Lock()
 	l.timer = time.AfterFunc(first, m.probe)

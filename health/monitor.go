@@ -81,10 +81,10 @@ func (m *Monitor) Suspect(reason string) {
 	}
 }
 
-// Run probes the target until ctx ends, and returns when no probe runs any more.
+// Run probes the target from now until ctx ends, and returns when no probe runs any more.
 // Call either it or Start, once.
 func (m *Monitor) Run(ctx context.Context) {
-	m.Start()
+	m.Start(0)
 	<-ctx.Done()
 	m.Stop()
 }

@@ -141,7 +141,7 @@ func (m *member) start() {
 // probe runs the monitor until stop or the end of the registry, in no goroutine of
 // its own.
 func (m *member) probe(ctx context.Context, done func()) {
-	m.monitor.Start()
+	m.monitor.Start(m.registry.pace.wait(time.Now()))
 	forget := context.AfterFunc(ctx, m.cancel)
 	context.AfterFunc(m.probing, func() {
 		defer done()

@@ -50,6 +50,7 @@ type Registry struct {
 	options Options
 	logger  *zap.Logger
 	crew    *crew
+	pace    pace // of the first probes
 	turns   turns
 	leaving leaving
 	store   *store // nil without a state file
