@@ -23,6 +23,10 @@ type loop struct {
 	// proves is whether the result of the probe under way says anything: evidence of
 	// traffic that came after its start outdoes it. Guarded by turn.
 	proves bool
+	// young is whether the probe under way counts in young. Guarded by turn.
+	young bool
+	// due is when the next probe may start. Guarded by turn.
+	due time.Time
 	// started is when the last probe did. Guarded by turn.
 	started time.Time
 	// suspected is when traffic last asked for a probe. Guarded by turn.
@@ -38,6 +42,7 @@ func (m *Monitor) Start(first time.Duration) {
 		first += jitter(min(m.o.Interval, restoredWait), 0, 1, rand.Float64())
 	}
 	l.turn.Lock()
+	l.due = time.Now().Add(first)
 	l.timer = time.AfterFunc(first, m.probe)
 	l.turn.Unlock()
 	m.look()
@@ -69,12 +74,13 @@ func (m *Monitor) probe() {
 	defer l.turn.Unlock()
 	l.cancel()
 	l.cancel = nil
+	l.age()
 	switch {
 	case l.ending: // the probe failed because we did
 	case l.proves:
 		m.finish(r)
 	default:
-		l.timer.Reset(time.Until(l.suspected))
+		l.plan(l.suspected)
 	}
 }
 
@@ -83,11 +89,22 @@ func (m *Monitor) begin() (context.Context, bool) {
 	l := &m.loop
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	if l.ending || l.cancel != nil { // a timer that fired before it was reset
+	now := time.Now()
+	switch {
+	case l.ending:
+		return nil, false
+	case l.cancel != nil: // it has been under way for youngFor
+		l.age()
+		return nil, false
+	case now.Before(l.due): // the timer fired before it was set anew
+		return nil, false
+	case !takePlace():
+		l.plan(now.Add(jitter(placeWait, 0.5, 1.5, rand.Float64())))
 		return nil, false
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel, l.proves, l.started = cancel, true, time.Now()
+	l.cancel, l.proves, l.started, l.young = cancel, true, now, true
+	l.timer.Reset(youngFor)
 	l.running.Add(1)
 	return ctx, true
 }
@@ -104,7 +121,21 @@ func (m *Monitor) finish(r Result) {
 	age := l.started.Sub(m.Since())
 	next := wait(m.o.Interval, l.tracker.status, l.tracker.unsettled(), age, rand.Float64())
 	// Counted from the start of the probe: one that took long adds nothing.
-	l.timer.Reset(time.Until(l.started.Add(next)))
+	l.plan(l.started.Add(next))
+}
+
+// plan sets when the next probe starts. The caller holds turn.
+func (l *loop) plan(at time.Time) {
+	l.due = at
+	l.timer.Reset(time.Until(at))
+}
+
+// age gives the place of the probe under way to another. The caller holds turn.
+func (l *loop) age() {
+	if l.young {
+		l.young = false
+		givePlace()
+	}
 }
 
 // look has the suspicion taken, if there is one, by a goroutine of its own: whoever
@@ -140,7 +171,7 @@ func (m *Monitor) suspect() {
 		l.cancel() // probe goes on from there
 		return
 	}
-	l.timer.Reset(time.Until(at))
+	l.plan(at)
 }
 
 // changed publishes the tracker's status and tells onChange. The caller holds turn.
