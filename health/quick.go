@@ -68,11 +68,10 @@ var crlf = []byte("\r\n") // immutable
 // RFC 9112 says to the letter. What follows the answer is not looked at: the connection
 // ends with it.
 func readPlain(b []byte) (code int, body []byte, f finding) {
-	end := bytes.Index(b, []byte("\r\n\r\n"))
-	if end < 0 {
+	head, rest, ended := bytes.Cut(b, []byte("\r\n\r\n"))
+	if !ended {
 		return 0, nil, unfinished
 	}
-	head, rest := b[:end], b[end+4:]
 	line, fields, _ := bytes.Cut(head, crlf)
 	code, ok := statusOf(line)
 	if !ok {
@@ -117,7 +116,7 @@ func statusOf(line []byte) (code int, ok bool) {
 }
 
 func isToken(s []byte) bool {
-	for i := range len(s) {
+	for i := range s {
 		c := s[i]
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		if !letter && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
@@ -128,7 +127,7 @@ func isToken(s []byte) bool {
 }
 
 func isText(s []byte) bool {
-	for i := range len(s) {
+	for i := range s {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}

@@ -26,7 +26,7 @@ type member struct {
 	monitor  *health.Monitor
 
 	changed chan<- struct{}    // capacity 1: a verdict of the set changed; may be nil
-	probing context.Context    // ends with cancel
+	onEnd   func(func())       // has a function called when cancel was
 	cancel  context.CancelFunc // asks the probes to end
 	stopped chan struct{}      // closed when the probes have ended
 }
@@ -57,7 +57,9 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 		dialer:   newDialer(spec, target.Address),
 		stopped:  make(chan struct{}),
 	}
-	m.probing, m.cancel = context.WithCancel(context.Background())
+	probing, cancel := context.WithCancel(context.Background())
+	m.cancel = cancel
+	m.onEnd = func(end func()) { context.AfterFunc(probing, end) }
 	var transport balancer.Transport
 	if r.options.NewTransport != nil {
 		transport = r.options.NewTransport(m.dialer)
@@ -143,7 +145,7 @@ func (m *member) start() {
 func (m *member) probe(ctx context.Context, done func()) {
 	m.monitor.Start(m.registry.pace.wait(time.Now()))
 	forget := context.AfterFunc(ctx, m.cancel)
-	context.AfterFunc(m.probing, func() {
+	m.onEnd(func() {
 		defer done()
 		defer close(m.stopped)
 		forget()
