@@ -9,7 +9,7 @@ import (
 // have thousands of goroutines, while the machine can answer a few. A probe that waits
 // for a slow target soon gives up its place, so targets do not wait for each other.
 const (
-	mostYoung = 256
+	mostYoung = 512
 	youngFor  = 100 * time.Millisecond // how long a probe keeps its place
 	placeWait = 100 * time.Millisecond // until a probe that found none tries again, give or take half
 )
