@@ -44,15 +44,15 @@ func newGRPCProber(o Options) *grpcProber {
 	return p
 }
 
-// Probe asks once.
-func (p *grpcProber) Probe(ctx context.Context) Result {
+// Probe asks once, on a connection that is never kept.
+func (p *grpcProber) Probe(ctx context.Context, _ bool) (Result, *kept) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
 	r := Result{Method: http.MethodPost, Path: GRPCPath, At: start}
 	r.Code, r.Err = p.ask(ctx)
 	r.OK, r.Duration = r.Err == nil, time.Since(start)
-	return r
+	return r, nil
 }
 
 func (p *grpcProber) ask(ctx context.Context) (code int, err error) {

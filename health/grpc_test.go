@@ -45,7 +45,7 @@ func TestGRPCProber(t *testing.T) {
 			})
 			name := "a.B"
 			o := Options{Address: address, GRPC: &name}.withDefaults()
-			got := newGRPCProber(o).Probe(t.Context())
+			got, _ := newGRPCProber(o).Probe(t.Context(), false)
 			if got.String() != test.want || got.OK != strings.HasSuffix(test.want, ": 200") {
 				t.Errorf("got %q, OK %v, want %q", got, got.OK, test.want)
 			}

@@ -23,9 +23,10 @@ type Monitor struct {
 	prober   prober       // immutable
 	onChange func(Change) // immutable; called by the holder of loop.turn only
 
-	suspicion atomic.Pointer[string] // the first that nobody has taken yet
-	status    atomic.Pointer[statusSince]
-	last      atomic.Pointer[Result]
+	suspicion  atomic.Pointer[string] // the first that nobody has taken yet
+	distrusted atomic.Bool            // by Distrust; nobody has taken it yet
+	status     atomic.Pointer[statusSince]
+	last       atomic.Pointer[Result]
 
 	loop loop
 }
@@ -77,8 +78,15 @@ func (m *Monitor) Last() (r Result, ok bool) {
 // healthy it does nothing. It never blocks.
 func (m *Monitor) Suspect(reason string) {
 	if m.Status() == Healthy && m.suspicion.CompareAndSwap(nil, &reason) {
-		m.look()
+		m.loop.alarm.set(0)
 	}
+}
+
+// Distrust has the probes to come, or the one under way, connect anew: traffic had
+// trouble with the target, which a kept connection might hide. It never blocks.
+func (m *Monitor) Distrust() {
+	m.distrusted.Store(true)
+	m.loop.alarm.set(0)
 }
 
 // Run probes the target from now until ctx ends, and returns when no probe runs any more.

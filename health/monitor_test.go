@@ -25,7 +25,7 @@ type fakeProber struct {
 	starts  []time.Time // guarded by mu
 }
 
-func (p *fakeProber) Probe(ctx context.Context) Result {
+func (p *fakeProber) Probe(ctx context.Context, _ bool) (Result, *kept) {
 	if p.running.Add(1) > 1 {
 		p.t.Error("two probes of one target at the same time")
 	}
@@ -38,7 +38,7 @@ func (p *fakeProber) Probe(ctx context.Context) Result {
 	if !r.OK {
 		r.Code, r.Err = 503, &statusError{503, 200, 299}
 	}
-	return r
+	return r, nil
 }
 
 func (p *fakeProber) count() int {
@@ -413,7 +413,7 @@ func BenchmarkMonitor_Suspect(b *testing.B) {
 // resultProber answers every probe with the same result.
 type resultProber Result
 
-func (p resultProber) Probe(context.Context) Result { return Result(p) }
+func (p resultProber) Probe(context.Context, bool) (Result, *kept) { return Result(p), nil }
 
 func TestMonitor_shortageOfDescriptorsSaysNothing(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}

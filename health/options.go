@@ -57,6 +57,9 @@ type Options struct {
 	// Initial is the status before the first probe: Starting, or Healthy for a
 	// target that was healthy when the state was saved.
 	Initial Status
+	// Crowd is shared with other monitors. Nil is a crowd of one, which keeps no
+	// connections.
+	Crowd *Crowd
 	// Dial connects to the target; it must return soon after ctx ends. The
 	// connection has to speak HTTP/1.1. An error that has a method Cause says by it
 	// why. Nil is a net.Dialer, which caches no names.
@@ -94,6 +97,9 @@ func (o Options) withDefaults() Options {
 		o.StatusMin = min(200, o.StatusMax)
 	case o.StatusMax <= 0:
 		o.StatusMax = o.StatusMin
+	}
+	if o.Crowd == nil {
+		o.Crowd = NewCrowd(nil)
 	}
 	if o.Dial == nil {
 		// A probe's connection lives for one answer: keep-alive packets would

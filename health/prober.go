@@ -12,7 +12,8 @@ import (
 // prober runs one probe. Probe returns soon after ctx ends, and leaves nothing
 // running behind.
 type prober interface {
-	Probe(ctx context.Context) Result
+	// With keep it returns the connection of the last good answer, where it can be kept.
+	Probe(ctx context.Context, keep bool) (Result, *kept)
 }
 
 // httpProber probes over HTTP/1.1. Safe for concurrent use.
@@ -20,7 +21,7 @@ type httpProber struct {
 	o        Options  // with defaults; immutable
 	address  string   // immutable
 	host     string   // immutable
-	requests [][]byte // of each path, nil for one that cannot be written; immutable
+	requests [][]byte // of each path, on a connection that lasts; nil for one that cannot be written; immutable
 }
 
 func newHTTPProber(o Options) *httpProber {
@@ -37,26 +38,28 @@ func newHTTPProber(o Options) *httpProber {
 }
 
 // Probe asks every path, one after the other, up to the first bad one.
-func (p *httpProber) Probe(ctx context.Context) Result {
+func (p *httpProber) Probe(ctx context.Context, keep bool) (Result, *kept) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.o.Timeout)
 	defer cancel()
 	var r Result
-	for i, path := range p.o.Paths {
-		if r = p.probePath(ctx, path, p.requests[i]); !r.OK {
+	var k *kept
+	for i := range p.o.Paths {
+		if r, k = p.probePath(ctx, i, keep && i == len(p.o.Paths)-1); !r.OK {
 			break
 		}
 	}
 	r.At, r.Duration = start, time.Since(start)
-	return r
+	return r, k
 }
 
-func (p *httpProber) probePath(ctx context.Context, path string, asked []byte) Result {
-	r := Result{Path: path}
+// probePath asks the path with number i.
+func (p *httpProber) probePath(ctx context.Context, i int, keep bool) (r Result, k *kept) {
+	r.Path = p.o.Paths[i]
 	raw, err := p.o.Dial(ctx, "tcp", p.address)
 	if err != nil {
 		r.Err = dialCause(ctx, err)
-		return r
+		return r, nil
 	}
 	conn := &probeConn{Conn: raw}
 	// The client knows nothing of contexts: closing the connection is what
@@ -75,28 +78,37 @@ func (p *httpProber) probePath(ctx context.Context, path string, asked []byte) R
 
 	buf := quickBuffers.Get().(*[quickSize]byte)
 	defer quickBuffers.Put(buf)
-	if asked != nil {
-		if code, body, ok := askQuickly(conn, asked, buf[:]); ok {
-			p.take(ctx, &r, conn, code, body, nil)
-			return r
+	if request := p.requests[i]; request != nil {
+		if !keep {
+			request = withClose(request)
+		}
+		if a, ok := askQuickly(conn, request, buf[:]); ok {
+			r.take(a.code, a.body, p.judge(a.code, a.body))
+			if keep && r.OK && a.lasts {
+				k = newKept(raw, p)
+			}
+			return r, k
 		}
 	}
 	c := clients.Get().(*client)
 	defer clients.Put(c)
 	request := fasthttp.AcquireRequest()
 	defer fasthttp.ReleaseRequest(request)
-	p.fill(request, path)
+	p.fill(request, r.Path)
 	code, body, err := c.exchange(conn, request)
-	p.take(ctx, &r, conn, code, body, err)
-	return r
+	if err == nil {
+		err = p.judge(code, body)
+	} else {
+		err = p.explain(ctx, conn, code, err)
+	}
+	r.take(code, body, err)
+	return r, nil
 }
 
-// take puts what an answer says into r.
-func (p *httpProber) take(ctx context.Context, r *Result, conn *probeConn, code int, body []byte, err error) {
-	r.Code = code
-	r.Checks = parseChecks(body)
-	r.Err = p.judge(ctx, conn, code, body, err)
-	r.OK = r.Err == nil
+// take puts what an answer says into r; err is why it is not good.
+func (r *Result) take(code int, body []byte, err error) {
+	r.Code, r.Checks = code, parseChecks(body)
+	r.Err, r.OK = err, err == nil
 }
 
 // fill writes the request of one path. Connection: close makes the client
@@ -124,18 +136,27 @@ func (p *httpProber) fill(request *fasthttp.Request, path string) {
 	request.SetConnectionClose()
 }
 
-// judge says why an answer is not good, nil when it is. A status outside the
-// range counts for more than a body that broke off after it.
-func (p *httpProber) judge(ctx context.Context, conn *probeConn, code int, body []byte, err error) error {
+// judge says why a whole answer is not good, nil when it is.
+func (p *httpProber) judge(code int, body []byte) error {
 	switch {
-	case code != 0 && (code < p.o.StatusMin || code > p.o.StatusMax):
+	case !p.expects(code):
 		return &statusError{code, p.o.StatusMin, p.o.StatusMax}
-	case err != nil && ctx.Err() == nil && !conn.wrote:
-		return fmt.Errorf("write request: %w", err)
-	case err != nil:
-		return exchangeCause(ctx, p.o.Timeout, conn.got > 0, conn.err, err)
 	case p.o.Body != "" && !bytes.Contains(body, []byte(p.o.Body)):
 		return &cause{text: fmt.Sprintf("body lacks %q", p.o.Body)}
 	}
 	return nil
+}
+
+func (p *httpProber) expects(code int) bool { return p.o.StatusMin <= code && code <= p.o.StatusMax }
+
+// explain says why there is no whole answer. A status outside the range counts for more
+// than a body that broke off after it.
+func (p *httpProber) explain(ctx context.Context, conn *probeConn, code int, err error) error {
+	switch {
+	case code != 0 && !p.expects(code):
+		return &statusError{code, p.o.StatusMin, p.o.StatusMax}
+	case ctx.Err() == nil && !conn.wrote:
+		return fmt.Errorf("write request: %w", err)
+	}
+	return exchangeCause(ctx, p.o.Timeout, conn.got > 0, conn.err, err)
 }

@@ -79,7 +79,8 @@ func untilClosed(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
 func probe(tb testing.TB, o Options) Result {
 	tb.Helper()
-	return newHTTPProber(o.withDefaults()).Probe(tb.Context())
+	r, _ := newHTTPProber(o.withDefaults()).Probe(tb.Context(), false)
+	return r
 }
 
 func TestHTTPProber_Probe_answers(t *testing.T) {
@@ -252,14 +253,14 @@ func TestHTTPProber_Probe_endsWithItsContext(t *testing.T) {
 		untilClosed(conn)
 	})
 	start := time.Now()
-	r := newHTTPProber(Options{Address: address, Timeout: time.Minute}.withDefaults()).Probe(ctx)
+	r, _ := newHTTPProber(Options{Address: address, Timeout: time.Minute}.withDefaults()).Probe(ctx, false)
 	if !errors.Is(r.Err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", r.Err)
 	}
 	if took := time.Since(start); took > 5*time.Second {
 		t.Errorf("ended after %v", took)
 	}
-	if r = newHTTPProber(Options{Address: address}.withDefaults()).Probe(ctx); !errors.Is(r.Err, context.Canceled) {
+	if r, _ = newHTTPProber(Options{Address: address}.withDefaults()).Probe(ctx, false); !errors.Is(r.Err, context.Canceled) {
 		t.Errorf("with an ended context: got %v, want context.Canceled", r.Err)
 	}
 }
@@ -299,7 +300,7 @@ func TestHTTPProber_Probe_oneConnectionEach(t *testing.T) {
 	})
 	p := newHTTPProber(Options{Address: address, Paths: []string{"/a", "/b"}}.withDefaults())
 	for range 2 {
-		if r := p.Probe(t.Context()); !r.OK {
+		if r, _ := p.Probe(t.Context(), false); !r.OK {
 			t.Fatal(r)
 		}
 		for range 2 {
@@ -364,7 +365,7 @@ func BenchmarkHTTPProber_Probe(b *testing.B) {
 	p := newHTTPProber(Options{Address: address}.withDefaults())
 	b.ReportAllocs()
 	for b.Loop() {
-		if r := p.Probe(b.Context()); !r.OK {
+		if r, _ := p.Probe(b.Context(), false); !r.OK {
 			b.Fatal(r)
 		}
 	}

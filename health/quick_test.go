@@ -36,9 +36,9 @@ func TestReadPlain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			code, body, got := readPlain([]byte(tt.in))
-			if got != tt.want || got == plain && (code != tt.code || string(body) != tt.body) {
-				t.Errorf("got %d, %q, finding %d; want %d, %q, finding %d", code, body, got, tt.code, tt.body, tt.want)
+			a, got := readPlain([]byte(tt.in))
+			if got != tt.want || got == plain && (a.code != tt.code || string(a.body) != tt.body) {
+				t.Errorf("got %d, %q, finding %d; want %d, %q, finding %d", a.code, a.body, got, tt.code, tt.body, tt.want)
 			}
 		})
 	}
@@ -50,7 +50,7 @@ func FuzzReadPlain(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 02\r\nContent-Type: a\r\n\r\nokok"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		code, body, found := readPlain(in)
+		a, found := readPlain(in)
 		if found != plain {
 			return
 		}
@@ -58,8 +58,8 @@ func FuzzReadPlain(f *testing.F) {
 		if err := response.Read(bufio.NewReader(bytes.NewReader(in))); err != nil {
 			t.Fatalf("%q: the client says %v", in, err)
 		}
-		if response.StatusCode() != code || !bytes.Equal(response.Body(), body) {
-			t.Errorf("%q: got %d, %q, the client %d, %q", in, code, body, response.StatusCode(), response.Body())
+		if response.StatusCode() != a.code || !bytes.Equal(response.Body(), a.body) {
+			t.Errorf("%q: got %d, %q, the client %d, %q", in, a.code, a.body, response.StatusCode(), response.Body())
 		}
 	})
 }

@@ -45,6 +45,26 @@ func wait(interval time.Duration, status Status, unsettled bool, age time.Durati
 	return jitter(d, 0.9, 1, random)
 }
 
+// gatherWithin is how far apart probes are begun together: of many targets, a wake-up
+// for each would cost as much as the probe.
+const gatherWithin = 20 * time.Millisecond
+
+// firstLook is when an answer is first looked for on a kept connection: in time for the
+// next gathering.
+const firstLook = gatherWithin
+
+// begun is what all monitors count time from.
+var begun = time.Now() // immutable
+
+// gather moves the start of a probe forward to that of others. That is little beside
+// the jitter of an interval of a second; shorter ones are left alone.
+func gather(at time.Time, interval time.Duration) time.Time {
+	if interval < time.Second {
+		return at
+	}
+	return at.Add(-(at.Sub(begun) % gatherWithin))
+}
+
 // jitter returns d times a factor between low and high.
 func jitter(d time.Duration, low, high, random float64) time.Duration {
 	return time.Duration(float64(d) * (low + (high-low)*random))

@@ -57,6 +57,12 @@ func (t *tracker) suspect() bool {
 // having changed it yet.
 func (t *tracker) unsettled() bool { return t.contrary > 0 }
 
+// settled reports whether the target is healthy and nothing speaks against that.
+func (t *tracker) settled() bool { return t.status == Healthy && t.contrary == 0 }
+
+// urgent reports whether the next probe may decide a doubt.
+func (t *tracker) urgent() bool { return t.contrary > 0 || t.suspected }
+
 func (t *tracker) turn(s Status) {
 	t.status = s
 	t.contrary = 0

@@ -44,11 +44,15 @@ type room struct {
 	taken   atomic.Int64 // connections that are open or being dialled, and files
 	clients atomic.Int64 // that have a seat
 
+	shed func() bool // immutable; closes a connection that is kept for a probe; may be nil
+
 	mu         sync.Mutex
 	transports map[*transport]struct{} // guarded by mu; that have dialled and are not closed
 }
 
-func newRoom() room { return room{transports: make(map[*transport]struct{})} }
+func newRoom(shed func() bool) room {
+	return room{shed: shed, transports: make(map[*transport]struct{})}
+}
 
 func (r *room) enter(t *transport) {
 	r.mu.Lock()
@@ -70,6 +74,16 @@ func (r *room) take() {
 	}
 }
 
+// takeSpare counts a connection for which there has to be room already.
+func (r *room) takeSpare() bool {
+	limit := r.limit.Load()
+	if r.taken.Add(1) > limit && limit > 0 {
+		r.giveBack()
+		return false
+	}
+	return true
+}
+
 func (r *room) giveBack() { r.taken.Add(-1) }
 
 // holds reports whether there is room for so many files and a connection for each
@@ -83,9 +97,12 @@ func (r *room) holds(files int64) bool {
 // looked for.
 const lookedAt = 64
 
-// closeIdle closes a connection that is kept for the next exchange, and reports
-// whether there was one.
+// closeIdle closes a connection that is kept for the next probe, or else for the next
+// exchange, and reports whether there was one.
 func (r *room) closeIdle() bool {
+	if r.shed != nil && r.shed() {
+		return true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var longest *transport
@@ -105,6 +122,13 @@ func (r *room) closeIdle() bool {
 	}
 	return longest != nil && longest.closeOldest()
 }
+
+// TakeSpare takes a descriptor for a connection to a target that Options.ShedProbe
+// closes when somebody else needs it, and reports whether there was one.
+func (s *Server) TakeSpare() bool { return s.room.takeSpare() }
+
+// GiveSpare gives it back.
+func (s *Server) GiveSpare() { s.room.giveBack() }
 
 // makeRoom closes what idles, a connection to a target or else one of a client,
 // and reports whether there was something.

@@ -34,6 +34,9 @@ type Options struct {
 	// Published finds a service whose health is published, by name, and returns nil
 	// when there is none. Nil publishes none.
 	Published func(name []byte) *service.Service
+	// ShedProbe closes a connection that TakeSpare was asked about, and reports whether
+	// there was one. Nil has none.
+	ShedProbe func() bool
 	Settings  Settings
 }
 
@@ -91,7 +94,7 @@ func New(o Options) *Server {
 		turns:       newHandshakeTurns(),
 		listeners:   make(map[net.Listener]struct{}),
 		seats:       newSeats(),
-		room:        newRoom(),
+		room:        newRoom(o.ShedProbe),
 		tunnels:     make(map[*tunnel]struct{}),
 		spools:      spoolDisk{create: temporaryFile, most: spoolMost},
 	}

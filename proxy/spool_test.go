@@ -179,7 +179,7 @@ func (f *shortFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func TestSpool_makesNoFileFromTheReserve(t *testing.T) {
-	room := newRoom()
+	room := newRoom(nil)
 	room.limit.Store(2)
 	disk := &spoolDisk{create: temporaryFile, room: &room}
 	first, second, third := &spool{disk: disk}, &spool{disk: disk}, &spool{disk: disk}

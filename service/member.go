@@ -64,7 +64,9 @@ func (r *Registry) newMember(service string, spec api.Spec, target api.Target, i
 	if r.options.NewTransport != nil {
 		transport = r.options.NewTransport(m.dialer)
 	}
-	m.monitor = health.NewMonitor(healthOptions(spec.HealthCheck, m.dialer, initial), m.onChange)
+	probed := healthOptions(spec.HealthCheck, m.dialer, initial)
+	probed.Crowd = r.crowd
+	m.monitor = health.NewMonitor(probed, m.onChange)
 	m.target = balancer.NewTarget(balancer.TargetOptions{
 		Address:     target.Address,
 		Weight:      target.Weight,
@@ -104,11 +106,13 @@ func healthOptions(check api.HealthCheck, dialer *dial.Dialer, initial health.St
 
 // suspect hands the evidence of traffic to the monitor, unless no other target
 // could take over: then a doubtful target still serves better than none, and only
-// its probes decide.
+// its probes decide, each on a connection of its own.
 func (m *member) suspect(reason string) {
 	if live := m.registry.published(m.service); live != nil && live.liveBeside(m) {
 		m.monitor.Suspect(reason)
+		return
 	}
+	m.monitor.Distrust()
 }
 
 // onChange is called by the monitor's goroutine.
@@ -143,7 +147,13 @@ func (m *member) start() {
 // probe runs the monitor until stop or the end of the registry, in no goroutine of
 // its own.
 func (m *member) probe(ctx context.Context, done func()) {
-	m.monitor.Start(m.registry.pace.wait(time.Now()))
+	// New targets do not wait for those that serve already, of which a restart may have
+	// thousands.
+	pace := &m.registry.pace
+	if m.monitor.Status() == health.Healthy {
+		pace = &m.registry.again
+	}
+	m.monitor.Start(pace.wait(time.Now()))
 	forget := context.AfterFunc(ctx, m.cancel)
 	m.onEnd(func() {
 		defer done()

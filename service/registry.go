@@ -11,6 +11,7 @@ import (
 	"upfront/balancer"
 	"upfront/cert"
 	"upfront/dial"
+	"upfront/health"
 	"upfront/route"
 )
 
@@ -38,6 +39,9 @@ type Options struct {
 	// Mirror is told of what the state file says, at the start and behind every write
 	// of it, one call at a time. Nil is nobody.
 	Mirror func([]api.ServiceState)
+	// Room has the descriptors of connections that are kept between probes. Nil: none is
+	// kept.
+	Room health.Room
 	// MaxPaused is how many requests one paused service may hold. Default 10000.
 	MaxPaused int
 }
@@ -50,7 +54,9 @@ type Registry struct {
 	options Options
 	logger  *zap.Logger
 	crew    *crew
-	pace    pace // of the first probes
+	crowd   *health.Crowd // of all targets
+	pace    pace          // of the first probes of new targets
+	again   pace          // of those that serve already
 	turns   turns
 	leaving leaving
 	store   *store // nil without a state file
@@ -66,13 +72,17 @@ func New(o Options) (*Registry, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	r := &Registry{options: o, logger: o.Logger, crew: newCrew()}
+	r := &Registry{options: o, logger: o.Logger, crew: newCrew(), crowd: health.NewCrowd(o.Room)}
 	r.world.Store(&world{entries: map[string]*entry{}, owners: map[route.Route]string{}})
 	if err := r.restore(); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
+
+// ShedProbe closes a connection that is kept for the next probe, and reports whether
+// there was one. It never blocks.
+func (r *Registry) ShedProbe() bool { return r.crowd.Shed() }
 
 // Run probes the targets until ctx ends, then stops every probe, waits for them
 // and for drains under way, and gives the state file free. It is called once,

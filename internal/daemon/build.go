@@ -104,6 +104,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings, endsTLS bo
 		Takeover:      o.takeover,
 		TakeoverAgain: func() bool { return o.kamalState != "" && kamalstate.Newer(o.kamalState, now.state) },
 		Mirror:        d.mirror(o.kamalState),
+		Room:          spareRoom{d},
 		// A target is first dialled when the server below is there.
 		NewTransport: func(dialer *dial.Dialer) balancer.Transport {
 			return proxy.NewTransportBy(dialer, func() time.Duration { return d.server.ConnectTimeout() })
@@ -116,7 +117,7 @@ func (d *daemon) buildParts(o options, start startFile, now settings, endsTLS bo
 		d.httpMetrics = proxy.NewHTTPMetrics()
 	}
 	d.server = proxy.New(proxy.Options{
-		Routes: d.registry, Published: d.registry.Published, Challenges: d, Logger: d.log.Named("proxy"),
+		Routes: d.registry, Published: d.registry.Published, ShedProbe: d.registry.ShedProbe, Challenges: d, Logger: d.log.Named("proxy"),
 		AccessLog: d.accessLog, HTTPMetrics: d.httpMetrics, Settings: now.proxy,
 	})
 	d.reloader = &reloader{
@@ -148,3 +149,10 @@ func (d *daemon) announce() {
 	}
 	d.log.Info("Control socket ready", logfield.Path(d.controlSocket.Addr().String()))
 }
+
+// spareRoom lets probes keep connections with the descriptors that no exchange needs. Probes
+// begin when the server is there.
+type spareRoom struct{ d *daemon }
+
+func (r spareRoom) TakeSpare() bool { return r.d.server.TakeSpare() }
+func (r spareRoom) GiveSpare()      { r.d.server.GiveSpare() }
