@@ -10,7 +10,7 @@ import (
 )
 
 // h2tls connects over TLS and agrees on HTTP/2.
-func (r *rig) h2tls() *h2wire {
+func (r *rig) h2tls(settings ...http2.Setting) *h2wire {
 	r.t.Helper()
 	r.client.NextProtos = []string{"h2"}
 	conn := r.dial().(*tlsClient)
@@ -20,7 +20,7 @@ func (r *rig) h2tls() *h2wire {
 	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
 		r.t.Fatalf("agreed on %q, want h2", got)
 	}
-	return newH2Wire(r.t, conn)
+	return newH2Wire(r.t, conn, settings...)
 }
 
 func TestHTTP2_overTLS(t *testing.T) {

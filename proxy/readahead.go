@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"upfront/proxy/http1"
 )
 
 // readAhead is the part of a response that the target has sent and the client has
@@ -30,8 +32,8 @@ type readAhead struct {
 // mayLead reports whether a response of known length may be read ahead of the
 // client. Its target can say that it does not want that, as to nginx; the field
 // goes on to the client, for there may be an nginx in front of us.
-func (x *exchange) mayLead() bool {
-	if !x.svc.BufferResponses || !canTryIO || x.c.raw == nil {
+func (x *exchange) mayLead(body *flow) bool {
+	if !x.svc.BufferResponses || body.kind != http1.Fixed || x.c.raw == nil && x.fits(body) {
 		return false
 	}
 	res := &x.c.res
@@ -42,6 +44,12 @@ func (x *exchange) mayLead() bool {
 		}
 	}
 	return true
+}
+
+// fits reports whether a body has come whole and waits for nothing in a stream, where
+// what is no more than this is sent only once the exchange is over.
+func (x *exchange) fits(body *flow) bool {
+	return body.left <= streamHolds && int64(x.down.have-x.c.res.Len()) >= body.left
 }
 
 var accelBuffering = []byte("X-Accel-Buffering")
@@ -93,11 +101,15 @@ func (x *exchange) fallBehind(head, piece []byte) *Error {
 
 // sendNow writes what the client takes at once and returns how much that is. Where
 // there is TLS that is everything, for what was encrypted cannot be sent otherwise;
-// kept says that the client has yet to take some of it.
+// kept says that the client has yet to take some of it. A stream cannot be asked, and
+// takes nothing at once.
 func (c *client) sendNow(head, piece []byte) (n int, kept bool, err error) {
-	if c.layer != nil {
+	switch {
+	case c.layer != nil:
 		kept, err = c.layer.sendNow(&c.socket, &c.clientSender, head, piece)
 		return len(head) + len(piece), kept, err
+	case c.raw == nil:
+		return 0, false, nil
 	}
 	n, err = c.clientSender.sendNow(&c.socket, head, piece)
 	return n, false, err
@@ -225,6 +237,7 @@ func (x *exchange) catchUp(err *Error) *Error {
 	if a == nil {
 		return err
 	}
+	x.down.discard()
 	wait := &targetConn{} // stands in for a connection: what leave and Shutdown can end
 	wait.guard(a.stop)
 	x.c.watch(wait) // and stop at once, if the client has left

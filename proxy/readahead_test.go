@@ -169,14 +169,7 @@ func TestReadAhead_leavesStreamsAlone(t *testing.T) {
 
 func TestReadAhead_delaysNoPiece(t *testing.T) {
 	goOn := make(chan struct{})
-	target := scripted(t, func(_ string, c net.Conn, _ *bufio.Reader) {
-		_, _ = io.WriteString(c, fixed(9))
-		for _, piece := range []string{"one", "two", "end"} {
-			<-goOn
-			_, _ = io.WriteString(c, piece)
-		}
-	})
-	r := newRig(t, Settings{}, leading(target.addr))
+	r := newRig(t, Settings{}, leading(pieces(t, goOn, "one", "two", "end")))
 	w := r.lazy()
 	for range 2 {
 		w.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -186,6 +179,17 @@ func TestReadAhead_delaysNoPiece(t *testing.T) {
 			w.exactly(piece)
 		}
 	}
+}
+
+// pieces is a target that sends its body piece by piece, each when it is told to.
+func pieces(t *testing.T, goOn <-chan struct{}, body ...string) (addr string) {
+	return scripted(t, func(_ string, c net.Conn, _ *bufio.Reader) {
+		_, _ = io.WriteString(c, fixed(len(strings.Join(body, ""))))
+		for _, piece := range body {
+			<-goOn
+			_, _ = io.WriteString(c, piece)
+		}
+	}).addr
 }
 
 func TestReadAhead_outlivesTheTarget(t *testing.T) {

@@ -247,7 +247,7 @@ func (x *exchange) relay() *Error {
 	if !chunked && (plain || body.kind == http1.Chunked) {
 		x.close = true // HTTP/1.0: the end of the connection ends the body
 	}
-	x.leads = body.kind == http1.Fixed && x.mayLead()
+	x.leads = x.mayLead(&body)
 	x.decideClose(res.Status)
 	c.out = x.appendResponseHead(c.out[:0], chunked)
 	// To send the body after all is a common mistake of targets, and it would come

@@ -32,6 +32,10 @@ func (a *streamAnswer) reset(w http.ResponseWriter, r *http.Request) {
 	a.chunks = unchunk{line: line, trailer: a.setTrailer}
 }
 
+// streamHolds is how much of a body may be written without a wait, in bytes, when that
+// is all of it: net/http and quic-go send so much when their handler returns.
+const streamHolds = 4 << 10
+
 var (
 	errAnswered = errors.New("the answer is complete")
 	errNoLength = errors.New("BUG: an answer whose end only the end of the connection tells")
