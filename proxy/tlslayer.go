@@ -145,7 +145,8 @@ func (l *tlsLayer) Write(b []byte) (int, error) {
 	return l.Conn.Write(b)
 }
 
-// send writes head and body.
+// send writes head and body, and returns how many of their bytes are encrypted. With
+// errHalfway the next send goes on with their records.
 func (l *tlsLayer) send(head, body []byte) (int, error) {
 	if n := len(head); 0 < n && n <= oneRecord && len(body) == 0 {
 		return l.tls.Write(head)
@@ -155,14 +156,14 @@ func (l *tlsLayer) send(head, body []byte) (int, error) {
 		for len(piece) > 0 {
 			part := piece[:min(len(piece), maxCorked)]
 			if err := l.seal(part); err != nil {
-				return 0, err
-			}
-			if n+len(part) >= maxCorked {
-				if err := l.uncork(); err != nil {
-					return 0, err
-				}
+				return n, err
 			}
 			n, piece = n+len(part), piece[len(part):]
+			if n >= maxCorked {
+				if err := l.uncork(); err != nil {
+					return n, err
+				}
+			}
 		}
 	}
 	return n, l.uncork()
@@ -215,15 +216,30 @@ func (l *tlsLayer) sendNow(s *socket, w *sender, head, body []byte) (kept bool, 
 	return true, nil
 }
 
-// flush sends what is kept, and waits for that. The caller holds mu.
+// flush sends what is kept, and waits for that. What is left at a deadline before which
+// the client took something stays for another flush. The caller holds mu.
 func (l *tlsLayer) flush() error {
 	if l.failed != nil || l.out == nil {
 		return l.failed
 	}
-	_, l.failed = l.Conn.Write(*l.out)
+	n, err := l.Conn.Write(*l.out)
+	if n > 0 && err != nil && timedOut(err) {
+		*l.out = (*l.out)[:copy(*l.out, (*l.out)[n:])]
+		return errHalfway
+	}
+	l.failed = err
 	l.release()
 	return l.failed
 }
+
+// halfwayError is what a write ends in whose deadline passed while the client was
+// taking it.
+type halfwayError struct{}
+
+func (halfwayError) Error() string { return "the client took a part in time" }
+func (halfwayError) Timeout() bool { return true }
+
+var errHalfway error = halfwayError{}
 
 // release gives the buffer back. The caller holds mu.
 func (l *tlsLayer) release() {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync/atomic"
@@ -257,10 +258,11 @@ func (t *tunnel) write(s *socket, b []byte) error {
 			s.armWrite(time.Now(), goodbye)
 		}
 		n, err := s.Write(b)
-		if n > 0 {
+		moved := n > 0 || errors.Is(err, errHalfway)
+		if moved {
 			t.noteMove()
 		}
-		if err == nil || n == 0 || !timedOut(err) || t.ending.Load() {
+		if err == nil || !moved || !timedOut(err) || t.ending.Load() {
 			return err
 		}
 		b = b[n:]
