@@ -27,6 +27,10 @@ const (
 	// opens its window byte by byte pays for it, and one that measures the way does not.
 	worthwhile = 16
 	maxPings   = 100
+	// Once for this many bytes of answers a client may send a WINDOW_UPDATE that its
+	// budget does not pay, however late: those who read slowly may have megabytes to
+	// acknowledge. Go's does it for every 4 KB, of the stream and of the connection.
+	bytesPerUpdate = 1 << 10
 	// empties is DATA frames without data that do not end their stream.
 	emptyBurst, emptyRate = 100, 10
 	// continuations is how many frames a head may be cut into.
@@ -48,6 +52,7 @@ type Watch struct {
 
 	pings                    int // that are owed to DATA frames
 	resets, control, empties budget
+	unacked                  int64 // bytes of answers that no WINDOW_UPDATE was sent for
 	lenient                  bool
 }
 
@@ -115,6 +120,11 @@ func (w *Watch) takes(f *frame) bool {
 			w.pings--
 			return true
 		}
+	case frameWindowUpdate:
+		if w.unacked >= bytesPerUpdate {
+			w.unacked -= bytesPerUpdate
+			return true
+		}
 	}
 	return w.spend(&w.control)
 }
@@ -150,6 +160,7 @@ func (w *Watch) sent(f *frame) bool {
 	case frameData:
 		if f.length >= worthwhile {
 			w.control.earn(controlEarned)
+			w.unacked += int64(f.length)
 		}
 		w.pings = min(w.pings+1, maxPings)
 	case frameReset:

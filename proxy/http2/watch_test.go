@@ -17,11 +17,10 @@ func raw(kind, flags byte, stream uint32, payload ...byte) []byte {
 }
 
 const (
-	framePriority     = 0x2
-	frameSettings     = 0x4
-	frameWindowUpdate = 0x8
-	flagEndHeaders    = 0x4
-	flagAck           = 0x1
+	framePriority  = 0x2
+	frameSettings  = 0x4
+	flagEndHeaders = 0x4
+	flagAck        = 0x1
 )
 
 // clock is the time of a test.
@@ -132,6 +131,30 @@ func TestWatch_letsHonestClientsBe(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A client may let its application read late, and in pieces.
+func TestWatch_letsLargeAnswersBeAcknowledgedLate(t *testing.T) {
+	w, _ := newTestWatch(false)
+	frame := raw(frameData, 0, 1, make([]byte, 16<<10)...)
+	const frames = 4096
+	for range frames {
+		if err := w.Out(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range frames * 4 { // for each 4 KB, of the stream and of the connection
+		if err := errors.Join(w.In(raw(frameWindowUpdate, 0, 1, 0, 0, 16, 0)), w.In(raw(frameWindowUpdate, 0, 0, 0, 0, 16, 0))); err != nil {
+			t.Fatalf("after %d of %d: %v", n, frames*4, err)
+		}
+	}
+	got := 0
+	for w.In(raw(frameWindowUpdate, 0, 1, 0, 0, 0, 1)) == nil {
+		got++
+	}
+	if most := frames*16 - frames*8 + controlBurst; got > most {
+		t.Errorf("%d more are taken, want at most %d", got, most)
 	}
 }
 
