@@ -35,6 +35,7 @@ type client struct {
 	extra   bool        // it is one too many of its address; set once by admit
 	version string      // of HTTP, where it is not that of each request; set once
 	http2   *http2Conn  // guarded by Server.mu; set while it carries streams
+	shares  *shares     // of a connection that carries streams, and theirs; nil elsewhere
 
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait, inTunnel behind a 101
 	last      bool         // the next answer is the last one

@@ -58,6 +58,10 @@ func (x *exchange) begin(c *client) {
 	now := time.Now()
 	*x = exchange{c: c, settings: c.server.settings.Load(), start: now, now: now, down: down}
 	x.up.reader = up
+	x.down.share, x.up.reader.share = nil, nil
+	if c.shares != nil {
+		x.down.share, x.up.reader.share = &c.shares.down, &c.shares.up
+	}
 }
 
 // serve runs the exchange and reports whether the connection can take another.

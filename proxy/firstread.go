@@ -1,6 +1,9 @@
 package proxy
 
-import "io"
+import (
+	"io"
+	"sync"
+)
 
 // firstRoom is how much of a stream's body is read at first, in bytes.
 const firstRoom = 2 << 10
@@ -9,12 +12,14 @@ const firstRoom = 2 << 10
 // that an attempt that ends before the body came leaves it whole to the next: what
 // net/http waits in can only be ended for good.
 type firstRead struct {
-	done chan struct{} // closed when the read is over; nil before it began
-	wake chan struct{} // capacity 1; ends a wait, not the read
-	got  []byte        // what came and was not taken; valid once done is closed
-	err  error         // of the read; valid once done is closed
-	room [firstRoom]byte
+	done chan struct{}    // closed when the read is over; nil before it began
+	wake chan struct{}    // capacity 1; ends a wait, not the read
+	got  []byte           // what came and was not taken; valid once done is closed
+	err  error            // of the read; valid once done is closed
+	room *[firstRoom]byte // from the read's beginning until join
 }
+
+var firstRooms = sync.Pool{New: func() any { return new([firstRoom]byte) }}
 
 // reset prepares r for another body.
 func (r *firstRead) reset() {
@@ -29,6 +34,7 @@ func (r *firstRead) reset() {
 func (r *firstRead) read(body io.Reader, p []byte) (int, error) {
 	if r.done == nil {
 		r.done = make(chan struct{})
+		r.room = firstRooms.Get().(*[firstRoom]byte)
 		go r.run(body)
 	}
 	select {
@@ -90,10 +96,14 @@ func (r *firstRead) calm() {
 	}
 }
 
-// join waits until nothing reads body any more.
+// join waits until nothing reads body any more, and forgets what came of it.
 func (r *firstRead) join(body io.Closer) {
 	if r.waits() {
 		_ = body.Close()
 		<-r.done
+	}
+	if r.room != nil {
+		firstRooms.Put(r.room)
+		r.room, r.got = nil, nil
 	}
 }

@@ -95,7 +95,7 @@ func (c *client) become(h *http2Conn) {
 
 func newHTTP2Conn(c *client) *http2Conn {
 	settings := c.server.settings.Load()
-	c.version = "HTTP/2.0"
+	c.version, c.shares = "HTTP/2.0", new(shares)
 	h := &http2Conn{Conn: c.Conn, c: c, settings: settings, closed: make(chan struct{})}
 	h.group.settle = h.settle
 	h.takeOver()

@@ -295,7 +295,7 @@ func (x *exchange) relayBody(body *flow, wrap bool) *Error {
 		if body.done() {
 			break
 		}
-		x.down.release()
+		x.down.pass()
 		if body.kind == http1.Fixed && x.mayPour(body) {
 			return x.pourBody(body)
 		}

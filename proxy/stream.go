@@ -29,7 +29,7 @@ func newStream(from *client, w http.ResponseWriter, r *http.Request) *stream {
 
 // inherit makes c a client of the same connection as from.
 func (c *client) inherit(from *client) {
-	c.server, c.connInfo, c.version = from.server, from.connInfo, from.version
+	c.server, c.connInfo, c.version, c.shares = from.server, from.connInfo, from.version, from.shares
 	c.readBy, c.writeBy, c.last = time.Time{}, time.Time{}, false
 	c.left.Store(false)
 	c.idleSince.Store(0)

@@ -161,7 +161,7 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 		if u.flow.done() {
 			return nil
 		}
-		u.reader.release()
+		u.reader.pass()
 		if err := u.await(x); err != nil {
 			return u.clientFailed(x, err)
 		}

@@ -62,7 +62,8 @@ var bodyBuffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
 // while there is something in it.
 type bodyReader struct {
 	s     *socket
-	buf   *[bodyBuffer]byte
+	share *share // of the full buffers; nil for no bound
+	buf   []byte // full or small, nil for none
 	large []byte // used instead of buf while what waits does not fit in it
 	have  int
 
@@ -78,21 +79,53 @@ func (r *bodyReader) init(s *socket) {
 }
 
 func (r *bodyReader) space() []byte {
-	if r.large != nil {
+	switch {
+	case r.large != nil:
 		return r.large[r.have:]
-	}
-	if r.buf == nil {
-		r.buf = bodyBuffers.Get().(*[bodyBuffer]byte)
+	case r.buf == nil:
+		r.take(0)
+	case r.have == len(r.buf) && r.have < bodyBuffer:
+		small := r.buf
+		r.take(bodyBuffer)
+		copy(r.buf, small)
+		givePiece(small)
 	}
 	return r.buf[r.have:]
+}
+
+// take gets a buffer with room for n bytes at least.
+func (r *bodyReader) take(n int) {
+	full := r.share.take()
+	if !full && n > firstPiece {
+		r.share.exceed()
+		full = true
+	}
+	piece := newPiece(!full)
+	r.buf = piece[:cap(piece)]
+}
+
+// giveBack parts with the buffer.
+func (r *bodyReader) giveBack() {
+	if len(r.buf) == bodyBuffer {
+		r.share.giveBack()
+	}
+	givePiece(r.buf)
+	r.buf = nil
 }
 
 // release gives the buffer back unless bytes wait in it.
 func (r *bodyReader) release() {
 	if r.buf != nil && r.have == 0 {
-		bodyBuffers.Put(r.buf)
-		r.buf = nil
+		r.giveBack()
 	}
+}
+
+// pass is release once a piece was passed on of a body that goes on.
+func (r *bodyReader) pass() {
+	if len(r.buf) == bodyBuffer {
+		r.share.pass()
+	}
+	r.release()
 }
 
 // discard forgets what waits and gives the buffer back.
@@ -105,9 +138,6 @@ func (r *bodyReader) discard() {
 func (r *bodyReader) bytes() []byte {
 	if r.large != nil {
 		return r.large[:r.have]
-	}
-	if r.buf == nil {
-		return nil
 	}
 	return r.buf[:r.have]
 }
@@ -130,8 +160,7 @@ func (r *bodyReader) grow(limit int) {
 	r.have = copy(large, waits)
 	r.large = large
 	if r.buf != nil {
-		bodyBuffers.Put(r.buf)
-		r.buf = nil
+		r.giveBack()
 	}
 }
 
@@ -140,8 +169,9 @@ func (r *bodyReader) grow(limit int) {
 func (r *bodyReader) consume(n int) {
 	rest := r.bytes()[n:]
 	if r.large != nil && len(rest) <= bodyBuffer {
-		r.large, r.have = nil, 0
-		r.have = copy(r.space(), rest)
+		r.large = nil
+		r.take(len(rest))
+		r.have = copy(r.buf, rest)
 		return
 	}
 	if n < r.have {
