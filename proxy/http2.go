@@ -35,12 +35,15 @@ type http2Conn struct {
 	in         []byte     // guarded by reading
 	read, have int        // guarded by reading; in[read:have] is not handed on yet
 	failed     error      // guarded by reading; once in is handed on
+	head       int        // guarded by reading; see [http2.Watch.Head]
+	timed      int        // guarded by reading; the head that the deadline of reads is for
 
 	writing sync.Mutex // held while a frame goes out
 	mu      sync.Mutex
 	watch   *http2.Watch // guarded by mu
 	retired bool         // guarded by mu; no new stream is wanted
 	over    bool         // guarded by mu; net/http is done
+	unread  bool         // guarded by mu; nothing more is wanted from the client
 
 	closed  chan struct{} // closed when net/http is done
 	running sync.WaitGroup
@@ -67,7 +70,9 @@ func (c *client) serveHTTP2() {
 // end keeps goroutines of net/http that are still there from the client's connection:
 // its reader does not end before the connection is closed.
 func (h *http2Conn) end() {
-	_ = h.Conn.SetReadDeadline(time.Unix(1, 0))            // of a read that is under way
+	h.mu.Lock()
+	h.endReads()
+	h.mu.Unlock()
 	_ = h.Conn.SetWriteDeadline(time.Now().Add(lastWords)) // of a write that is under way
 	h.reading.Lock()
 	h.read, h.have, h.failed = 0, 0, net.ErrClosed
@@ -121,6 +126,7 @@ func newHTTP2Conn(c *client) *http2Conn {
 	h.speaker.Protocols.SetUnencryptedHTTP2(true) // TLS, where there is any, is below us
 	if h.have > 0 {
 		h.failed = h.watch.In(h.in[:h.have])
+		h.head = h.watch.Head()
 	}
 	return h
 }

@@ -20,18 +20,10 @@ func (h *http2Conn) Read(p []byte) (int, error) {
 			return 0, h.failed
 		}
 		if len(p) >= len(h.in) {
-			n, err := h.Conn.Read(p)
-			if bad := h.follow(p[:n]); bad != nil {
-				return 0, bad
-			}
-			return n, err
+			return h.receive(p)
 		}
-		n, err := h.Conn.Read(h.in)
-		h.read, h.have, h.failed = 0, n, err
-		if bad := h.follow(h.in[:n]); bad != nil {
-			h.have, h.failed = 0, bad
-		}
-		if h.have == 0 {
+		h.read = 0
+		if h.have, h.failed = h.receive(h.in); h.have == 0 {
 			return 0, h.failed
 		}
 	}
@@ -40,18 +32,65 @@ func (h *http2Conn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// receive reads from the client, and watches what came.
+func (h *http2Conn) receive(p []byte) (int, error) {
+	if h.head != h.timed {
+		h.timeHead()
+	}
+	n, err := h.Conn.Read(p)
+	if h.timed > 0 && err != nil && timedOut(err) {
+		h.tooSlow()
+		return 0, err
+	}
+	if bad := h.follow(p[:n]); bad != nil {
+		return 0, bad
+	}
+	return n, err
+}
+
 // follow watches what the client sent, and ends the connection when that is too
 // much.
 func (h *http2Conn) follow(b []byte) error {
 	h.mu.Lock()
 	err := h.watch.In(b)
 	last := h.watch.Last()
+	h.head = h.watch.Head()
 	h.mu.Unlock()
 	if err != nil {
 		h.calm(last)
 		return io.ErrUnexpectedEOF
 	}
 	return nil
+}
+
+// timeHead has the reads for a head end in time, however many they are.
+func (h *http2Conn) timeHead() {
+	h.timed = h.head
+	var by time.Time
+	if d := h.c.server.pressure.now().within(h.settings.HeadTimeout); h.head > 0 && d > 0 {
+		by = time.Now().Add(d)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.unread {
+		_ = h.Conn.SetReadDeadline(by)
+	}
+}
+
+// tooSlow says that a head did not arrive in time, unless nothing was wanted any more.
+func (h *http2Conn) tooSlow() {
+	h.mu.Lock()
+	last, wanted := h.watch.Last(), !h.unread
+	h.mu.Unlock()
+	if wanted {
+		h.calm(last)
+	}
+}
+
+// endReads wakes net/http's reader for good. The caller holds mu.
+func (h *http2Conn) endReads() {
+	h.unread = true
+	_ = h.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // calm tells the client why its connection ends, where a frame can be put.
@@ -104,7 +143,9 @@ func (h *http2Conn) Write(p []byte) (int, error) {
 		}
 		return n, bad
 	case done && err == nil:
-		_ = h.Conn.SetReadDeadline(time.Unix(1, 0)) // all is said: net/http need not wait for the client
+		h.mu.Lock()
+		h.endReads() // all is said: net/http need not wait for the client
+		h.mu.Unlock()
 	}
 	return n, err
 }
@@ -118,7 +159,7 @@ func (h *http2Conn) Close() error {
 	case <-h.closed:
 	default:
 		close(h.closed)
-		_ = h.Conn.SetReadDeadline(time.Unix(1, 0)) // wakes net/http's reader
+		h.endReads()
 	}
 	return nil
 }

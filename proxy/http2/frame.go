@@ -18,8 +18,9 @@ const (
 
 // The flags that matter.
 const (
-	flagEndStream = 0x1
-	flagPadded    = 0x8
+	flagEndStream  = 0x1
+	flagEndHeaders = 0x4
+	flagPadded     = 0x8
 )
 
 const headerLen = 9

@@ -41,9 +41,12 @@ const (
 // time.
 type Watch struct {
 	in, out cursor
-	pieces  int // CONTINUATION frames of the head that came last
-	block   int // its bytes so far
-	most    int // bytes that a head may have, encoded
+	frames  int  // of the client
+	head    int  // the frame that the head began with that came last; 0 once another frame came
+	ends    bool // that head has its last frame
+	pieces  int  // CONTINUATION frames of the head that came last
+	block   int  // its bytes so far
+	most    int  // bytes that a head may have, encoded
 
 	open     []uint32 // streams whose answer is not complete
 	last     uint32   // the highest stream of the client
@@ -84,6 +87,18 @@ func (w *Watch) Done() bool { return w.goneAway && len(w.open) == 0 }
 // follow.
 func (w *Watch) Between() bool { return w.begun && w.out.between() }
 
+// Head tells apart the heads that the client has begun and not ended, and may have: that
+// of a frame of which we cannot tell the kind yet. 0 is none.
+func (w *Watch) Head() int {
+	switch {
+	case w.head > 0 && (!w.ends || w.in.skip > 0):
+		return w.head
+	case w.in.have > 0:
+		return w.frames + 1
+	}
+	return 0
+}
+
 // In follows what the client sent. ErrCalm says that the connection is to be closed.
 func (w *Watch) In(b []byte) error {
 	var f frame
@@ -101,14 +116,20 @@ func (w *Watch) In(b []byte) error {
 // takes reports whether a frame of the client is within what it may cost. What is
 // wrong with it is net/http's to say.
 func (w *Watch) takes(f *frame) bool {
+	w.frames++
+	w.ends = f.has(flagEndHeaders)
 	switch f.kind {
 	case frameHeaders:
+		w.head = w.frames
 		w.begin(f)
 		return w.block <= w.most
 	case frameContinuation:
 		w.pieces++
 		w.block += f.length
 		return w.pieces <= maxContinuations && w.block <= w.most
+	}
+	w.head = 0
+	switch f.kind {
 	case frameData:
 		return !f.empty() || w.spend(&w.empties)
 	case frameReset:

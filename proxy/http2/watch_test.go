@@ -17,10 +17,9 @@ func raw(kind, flags byte, stream uint32, payload ...byte) []byte {
 }
 
 const (
-	framePriority  = 0x2
-	frameSettings  = 0x4
-	flagEndHeaders = 0x4
-	flagAck        = 0x1
+	framePriority = 0x2
+	frameSettings = 0x4
+	flagAck       = 0x1
 )
 
 // clock is the time of a test.
