@@ -73,7 +73,7 @@ func (h *http2Conn) end() {
 	h.mu.Lock()
 	h.endReads()
 	h.mu.Unlock()
-	_ = h.Conn.SetWriteDeadline(time.Now().Add(lastWords)) // of a write that is under way
+	_ = h.c.SetWriteDeadline(time.Now().Add(lastWords)) // of a write that is under way
 	h.reading.Lock()
 	h.read, h.have, h.failed = 0, 0, net.ErrClosed
 	h.reading.Unlock()

@@ -111,7 +111,7 @@ func (h *http2Conn) say(last uint32, code http2.Code) bool {
 	h.mu.Unlock()
 	if between {
 		h.c.armWrite(time.Now(), h.settings.BodyTimeout)
-		_, _ = h.Conn.Write(http2.AppendGoAway(nil, last, code)) // whoever is gone needs none
+		_, _ = h.write(http2.AppendGoAway(nil, last, code)) // whoever is gone needs none
 	}
 	return between
 }
@@ -129,7 +129,7 @@ func (h *http2Conn) Write(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	h.c.armWrite(time.Now(), h.settings.BodyTimeout)
-	n, err := h.Conn.Write(p)
+	n, err := h.write(p)
 	h.mu.Lock()
 	bad := h.watch.Out(p[:n])
 	last, done := h.watch.Last(), h.watch.Done()
@@ -139,7 +139,7 @@ func (h *http2Conn) Write(p []byte) (int, error) {
 	case bad != nil:
 		h.c.server.counters.HTTP2Calmed.Add(1)
 		if between {
-			_, _ = h.Conn.Write(http2.AppendGoAway(nil, last, http2.EnhanceYourCalm))
+			_, _ = h.write(http2.AppendGoAway(nil, last, http2.EnhanceYourCalm))
 		}
 		return n, bad
 	case done && err == nil:
@@ -148,6 +148,14 @@ func (h *http2Conn) Write(p []byte) (int, error) {
 		h.mu.Unlock()
 	}
 	return n, err
+}
+
+// write has the patience of armWrite, as what is below TLS has where there is TLS.
+func (h *http2Conn) write(p []byte) (int, error) {
+	if h.c.layer != nil {
+		return h.Conn.Write(p)
+	}
+	return h.c.Write(p)
 }
 
 // Close is called by net/http when it is done. The client's connection stays open

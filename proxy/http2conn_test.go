@@ -13,8 +13,10 @@ import (
 
 // The reader of net/http outlives it: the end of the connection is ours to read.
 func TestHTTP2_nothingIsReadBehindTheEnd(t *testing.T) {
+	c := &client{}
 	client, conn := net.Pipe()
-	h := &http2Conn{Conn: conn, in: make([]byte, headBuffer), watch: http2.NewWatch(1<<10, false, time.Now)}
+	c.init(conn)
+	h := &http2Conn{Conn: conn, c: c, in: make([]byte, headBuffer), watch: http2.NewWatch(1<<10, false, time.Now)}
 	var reader, sender sync.WaitGroup
 	reader.Go(func() {
 		for n := 1; n > 0; {

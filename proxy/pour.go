@@ -89,7 +89,7 @@ func (p *pour) tryLook(fd uintptr) bool {
 func (p *pour) flush() (int, error) {
 	p.wrote, p.waited, p.failed = 0, false, nil
 	p.to.armWrite(time.Now(), p.patience)
-	if err := p.to.raw.Write(p.write); err != nil {
+	if err := p.to.writeRaw(p.write, takesMore); err != nil {
 		return 0, err
 	}
 	if p.failed == nil && p.wrote > 0 {
@@ -134,7 +134,7 @@ func (x *exchange) awaitReader(body *flow) *Error {
 		return nil
 	}
 	x.c.armWrite(time.Now(), x.settings.BodyTimeout)
-	if err := x.c.raw.Write(takesMore); err != nil {
+	if err := x.c.writeRaw(takesMore, takesMore); err != nil {
 		return &Error{Op: "write", Source: FromClient, Status: 499, Err: cause(err)}
 	}
 	return nil

@@ -11,8 +11,7 @@ const discard = syscall.MSG_TRUNC
 
 // maxUnsent is how much of an answer the kernel may hold for a client beyond what
 // is under way to it. Without a bound it is up to 4 MB a client, however slowly it
-// reads, and one that reads slowly is waited for until a third of them is gone,
-// which may take longer than our patience.
+// reads, and one that reads slowly is waited for until a third of them is gone.
 const maxUnsent = 128 << 10
 
 // boundUnsent sets maxUnsent on a connection, or on a listener for the connections to

@@ -21,8 +21,8 @@ type sender struct {
 const joinBelow = 8 << 10
 
 // send writes head and body in one system call, if the connection takes them, and
-// returns how many bytes went out. It waits for patience at most, for ever if that
-// is negative. head's storage may grow.
+// returns how many bytes went out. It gives up when nothing is taken for patience, never
+// if that is negative. head's storage may grow.
 func (w *sender) send(s *socket, head *[]byte, body []byte, patience time.Duration) (int, error) {
 	// Most connections take what they are given, and never need a deadline.
 	if s.raw == nil || s.layer != nil || !s.writeBy.IsZero() {
@@ -61,7 +61,7 @@ func (w *sender) write(s *socket, head, body []byte, wait bool) (int, error) {
 	if wait {
 		try = w.all
 	}
-	err := s.raw.Write(try)
+	err := s.writeRaw(try, try)
 	w.s, w.head, w.body = nil, nil, nil
 	if err == nil {
 		err = w.failed

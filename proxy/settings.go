@@ -43,7 +43,8 @@ type Settings struct {
 	// Default 2s.
 	ConnectTimeout time.Duration
 	// BodyTimeout without a byte of progress in the body of a request or in one
-	// of known length of a response, and for writes to either side. Default 30s.
+	// of known length of a response, and without anything taken
+	// of what is written to either side. Default 30s.
 	BodyTimeout time.Duration
 	// BodyRate in bytes a second that the body of a request has to come at, on
 	// average since its beginning, once BodyGrace is over; else 408. Only the time

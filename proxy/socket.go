@@ -3,6 +3,7 @@ package proxy
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -17,7 +18,11 @@ type socket struct {
 	soft  softConn        // nil when it is the system's, or cannot be looked at
 
 	readBy  time.Time // what the read deadline is set to, zero for none; owner: who reads
-	writeBy time.Time // what the write deadline is set to, zero for none; owner: who writes
+	writeBy time.Time // what armWrite set the write deadline to, zero for none; owner: who writes
+
+	patience atomic.Int64 // nanoseconds in which the peer must take something; 0 before armWrite, negative for ever
+	endBy    atomic.Int64 // Unix nanoseconds; when writes end whatever the peer takes, 0 for never
+	took     func()       // called when the peer is seen to take something, if set; set before it is written to
 
 	look   func(fd uintptr) bool // tryRead, bound once so that it costs no allocation
 	get    func() []byte         // owner: who reads, for the time of one readLazy
@@ -38,6 +43,7 @@ func (s *socket) init(conn net.Conn) {
 // initTLS is init for a connection that speaks TLS.
 func (s *socket) initTLS(layer *tlsLayer) {
 	s.Conn, s.layer = layer.tls, layer
+	layer.above = s
 	s.initRaw(layer.Conn)
 }
 
@@ -96,20 +102,24 @@ func (s *socket) tryRead(fd uintptr) bool {
 	return true
 }
 
-// Write sends b.
+// Write sends b, with the patience of armWrite.
 func (s *socket) Write(b []byte) (int, error) {
 	if s.layer != nil {
 		return s.layer.send(b, nil)
 	}
-	return s.Conn.Write(b)
+	return s.writeTo(s.Conn, b)
 }
 
-// system is the connection below TLS, if there is TLS.
-func (s *socket) system() net.Conn {
-	conn := s.Conn
+func (s *socket) belowTLS() net.Conn {
 	if s.layer != nil {
-		conn = s.layer.Conn
+		return s.layer.Conn
 	}
+	return s.Conn
+}
+
+// system is the system's connection, below TLS and all else.
+func (s *socket) system() net.Conn {
+	conn := s.belowTLS()
 	for {
 		above, ok := conn.(interface{ NetConn() net.Conn })
 		if !ok {
@@ -142,11 +152,35 @@ func (s *socket) armRead(now time.Time, d time.Duration) {
 	}
 }
 
-// armWrite does the same for writes.
+// armWrite makes a write fail when the peer takes nothing of it for d, which is seen
+// up to a step and its slack late; never if d is negative.
 func (s *socket) armWrite(now time.Time, d time.Duration) {
-	if by, set := rearm(s.writeBy, now, d); set {
+	if s.patience.Load() != int64(d) {
+		s.patience.Store(int64(d))
+	}
+	if by, set := rearm(s.writeBy, now, s.step(d)); set {
 		s.writeBy = by
-		_ = s.SetWriteDeadline(by)
+		s.setWriteDeadline(by)
+	}
+}
+
+// SetWriteDeadline makes writes fail at t whatever the peer takes, those that are under
+// way too; the zero time takes that back.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	if t.IsZero() {
+		s.endBy.Store(0)
+	} else {
+		s.endBy.Store(t.UnixNano())
+	}
+	return s.belowTLS().SetWriteDeadline(t)
+}
+
+// setWriteDeadline sets the deadline of a write, unless writes are to end.
+func (s *socket) setWriteDeadline(t time.Time) {
+	conn := s.belowTLS()
+	_ = conn.SetWriteDeadline(t) // a closed connection says so at the write
+	if by := s.endBy.Load(); by != 0 {
+		_ = conn.SetWriteDeadline(time.Unix(0, by))
 	}
 }
 

@@ -86,7 +86,7 @@ func (p *pour) splice(most int) (n int, fromFailed, toFailed error) {
 	}
 	moved := s.in
 	p.to.armWrite(time.Now(), p.patience)
-	if err := p.to.raw.Write(s.drain); err != nil {
+	if err := p.to.writeRaw(s.drain, s.drain); err != nil {
 		return moved - s.in, nil, err
 	}
 	return moved - s.in, nil, s.failed

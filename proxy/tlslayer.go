@@ -15,6 +15,7 @@ import (
 type tlsLayer struct {
 	net.Conn           // the system's
 	tls      *tls.Conn // set once
+	above    *socket   // that speaks through it; set once, nil before
 
 	fd     uintptr // while trying; owner: who reads
 	trying bool    // a read must not wait; owner: who reads
@@ -142,11 +143,10 @@ func (l *tlsLayer) Write(b []byte) (int, error) {
 	if err := l.flush(); err != nil {
 		return 0, err
 	}
-	return l.Conn.Write(b)
+	return l.push(b)
 }
 
-// send writes head and body, and returns how many of their bytes are encrypted. With
-// errHalfway the next send goes on with their records.
+// send writes head and body, and returns how many of their bytes are encrypted.
 func (l *tlsLayer) send(head, body []byte) (int, error) {
 	if n := len(head); 0 < n && n <= oneRecord && len(body) == 0 {
 		return l.tls.Write(head)
@@ -222,24 +222,26 @@ func (l *tlsLayer) flush() error {
 	if l.failed != nil || l.out == nil {
 		return l.failed
 	}
-	n, err := l.Conn.Write(*l.out)
-	if n > 0 && err != nil && timedOut(err) {
-		*l.out = (*l.out)[:copy(*l.out, (*l.out)[n:])]
-		return errHalfway
-	}
-	l.failed = err
+	_, l.failed = l.push(*l.out)
 	l.release()
 	return l.failed
 }
 
-// halfwayError is what a write ends in whose deadline passed while the client was
-// taking it.
-type halfwayError struct{}
+// push writes records as far as the peer takes any in time. The caller holds mu.
+func (l *tlsLayer) push(b []byte) (int, error) {
+	if l.above == nil {
+		return l.Conn.Write(b)
+	}
+	return l.above.writeTo(l.Conn, b)
+}
 
-func (halfwayError) Error() string { return "the client took a part in time" }
-func (halfwayError) Timeout() bool { return true }
-
-var errHalfway error = halfwayError{}
+// SetWriteDeadline is called by the tls.Conn, which ends with it.
+func (l *tlsLayer) SetWriteDeadline(t time.Time) error {
+	if l.above == nil {
+		return l.Conn.SetWriteDeadline(t)
+	}
+	return l.above.SetWriteDeadline(t)
+}
 
 // release gives the buffer back. The caller holds mu.
 func (l *tlsLayer) release() {

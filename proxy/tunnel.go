@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"errors"
 	"io"
 	"os"
 	"sync/atomic"
@@ -65,6 +64,7 @@ func (x *exchange) switchProtocols() *Error {
 		began: time.Now(), ended: make(chan struct{}), early: c.buffered(), down: &x.down,
 	}
 	t.up.init(&c.socket)
+	t.client.took, t.target.took = t.noteMove, t.noteMove
 	c.read = c.have
 	// From here on the tunnel itself notices that the client leaves: a client
 	// that has the answer may half-close and still take the other half.
@@ -251,22 +251,15 @@ func (t *tunnel) seeOut(done <-chan struct{}) {
 
 // write sends b to a side. The time is for each piece that it takes, not for all.
 func (t *tunnel) write(s *socket, b []byte) error {
-	for {
-		s.armWrite(time.Now(), t.stall)
-		if t.ending.Load() { // else end comes now, and its deadline after ours
-			s.writeBy = time.Time{}
-			s.armWrite(time.Now(), goodbye)
-		}
-		n, err := s.Write(b)
-		moved := n > 0 || errors.Is(err, errHalfway)
-		if moved {
-			t.noteMove()
-		}
-		if err == nil || !moved || !timedOut(err) || t.ending.Load() {
-			return err
-		}
-		b = b[n:]
+	s.armWrite(time.Now(), t.stall)
+	if t.ending.Load() { // and end sets its deadline, if not just now
+		_ = s.SetWriteDeadline(time.Now().Add(goodbye))
 	}
+	n, err := s.Write(b)
+	if n > 0 {
+		t.noteMove()
+	}
+	return err
 }
 
 // read waits for bytes of one side. A side that is silent while the other talks

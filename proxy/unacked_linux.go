@@ -16,6 +16,16 @@ func unacked(fd uintptr) int {
 	return n
 }
 
+// taken returns a number that changes when the peer takes something of what was written
+// to fd: how many bytes it has acknowledged, where there is TCP.
+func taken(fd uintptr) uint64 {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return uint64(unacked(fd))
+	}
+	return info.Bytes_acked
+}
+
 // roundTrip returns how long a packet to the peer of fd and its answer take, as
 // measured at the handshake.
 func roundTrip(fd uintptr) time.Duration {
