@@ -37,6 +37,7 @@ type client struct {
 	http2   *http2Conn  // guarded by Server.mu; set while it carries streams
 	shares  *shares     // of a connection that carries streams, and theirs; nil elsewhere
 
+	headSince time.Time    // when the first bytes of a head came that sniff has waited for; else zero; owner: who runs it
 	idleSince atomic.Int64 // Unix nanoseconds; 0 while there is a request, dismissed once somebody ends the wait, inTunnel behind a 101
 	last      bool         // the next answer is the last one
 
@@ -139,8 +140,10 @@ func (c *client) awaitHead() bool {
 		return false
 	}
 	c.x.begin(c)
-	settings := c.server.settings.Load()
-	limits := settings.headLimits()
+	if !c.headSince.IsZero() {
+		c.x.start, c.headSince = c.headSince, time.Time{}
+	}
+	limits := c.server.settings.Load().headLimits()
 	c.req.Reset()
 	headBy := false
 	for {
@@ -158,11 +161,7 @@ func (c *client) awaitHead() bool {
 		}
 		if !headBy {
 			headBy = true
-			c.readBy = time.Time{}
-			if timeout := c.server.pressure.now().within(settings.HeadTimeout); timeout > 0 {
-				c.readBy = c.x.start.Add(timeout)
-			}
-			_ = c.SetReadDeadline(c.readBy)
+			c.armHead(c.x.start)
 		}
 		if err := c.readMore(limits); err != nil {
 			if timedOut(err) {
@@ -171,6 +170,15 @@ func (c *client) awaitHead() bool {
 			return false
 		}
 	}
+}
+
+// armHead makes reads fail once a head whose first bytes came at since has had its time.
+func (c *client) armHead(since time.Time) {
+	c.readBy = time.Time{}
+	if timeout := c.server.pressure.now().within(c.server.settings.Load().HeadTimeout); timeout > 0 {
+		c.readBy = since.Add(timeout)
+	}
+	_ = c.SetReadDeadline(c.readBy)
 }
 
 // awaitBytes waits, without a buffer, for the first bytes of a request.

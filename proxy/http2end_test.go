@@ -48,6 +48,21 @@ func TestHTTP2_sniffLeavesHTTP1Alone(t *testing.T) {
 	}
 }
 
+// A head that begins like the preface has the time of any other.
+func TestHTTP2_sniffTakesItsTimeFromTheHead(t *testing.T) {
+	const headTimeout = 1500 * time.Millisecond
+	r := newRig(t, Settings{CleartextHTTP2: true, HeadTimeout: headTimeout}, newService(answering(t, ok("x")).addr))
+	w := r.wire()
+	began := time.Now()
+	w.send("P")
+	if res, _ := w.receive("GET"); res.StatusCode != 408 || !res.Close {
+		t.Errorf("got %d, close %v, want 408", res.StatusCode, res.Close)
+	}
+	if took := time.Since(began); took < headTimeout || took > 2*headTimeout {
+		t.Errorf("it took %v, want one head timeout of %v", took, headTimeout)
+	}
+}
+
 func TestHTTP2_upgradeIsNeverTaken(t *testing.T) {
 	target := answering(t, ok("hello"))
 	r := newRig(t, speaksHTTP2, newService(target.addr))

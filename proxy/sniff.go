@@ -26,7 +26,7 @@ func (c *client) sniff() asked {
 	if c.read == c.have && !c.awaitBytes() { // something came with the PROXY header
 		return endsUnasked
 	}
-	c.armRead(time.Now(), settings.HeadTimeout)
+	since := time.Now()
 	for {
 		got := c.buffered()
 		if len(got) >= len(http2.Preface) && strings.HasPrefix(string(got[:len(http2.Preface)]), http2.Preface) {
@@ -34,6 +34,10 @@ func (c *client) sniff() asked {
 		}
 		if len(got) >= len(http2.Preface) || !strings.HasPrefix(http2.Preface, string(got)) {
 			return asksHTTP1
+		}
+		if c.headSince.IsZero() {
+			c.headSince = since
+			c.armHead(since)
 		}
 		if err := c.readMore(settings.headLimits()); err != nil {
 			return asksHTTP1 // whose head did not come in time
