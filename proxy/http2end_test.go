@@ -115,6 +115,26 @@ func TestHTTP2_slowBodyIsGivenUp(t *testing.T) {
 	}
 }
 
+// Whoever sent the client its 100: its time begins then.
+func TestHTTP2_bodyThatIsAskedForInVainIsGivenUp(t *testing.T) {
+	for _, interim := range []string{"", "HTTP/1.1 100 Continue\r\n\r\n"} {
+		target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {
+			_, _ = readHead(r)
+			_, _ = io.WriteString(c, interim)
+			_, _ = io.Copy(io.Discard, r)
+		})
+		r := newRig(t, Settings{CleartextHTTP2: true, BodyRate: 1000, BodyGrace: 50 * time.Millisecond}, newService(target.addr))
+		w := r.h2wire()
+		w.headers(1, false, ":method: POST", ":scheme: http", ":path: /", ":authority: a.example", "content-length: 4", "expect: 100-continue")
+		if f, ok := w.next().(*http2.MetaHeadersFrame); !ok || f.PseudoValue("status") != "100" {
+			t.Fatalf("got %v, want a 100", f)
+		}
+		if a := w.answer(1); a.status != "408" {
+			t.Errorf("target says %q: got %+v, want 408", interim, a)
+		}
+	}
+}
+
 func TestHTTP2_clientThatTakesNothingIsGivenUp(t *testing.T) {
 	gone := make(chan struct{})
 	address := httpTarget(t, func(w http.ResponseWriter, r *http.Request) {

@@ -104,15 +104,22 @@ func TestServer_doesNotWaitFor100WithAClientThatDoesNot(t *testing.T) {
 	w.exactly("world")
 }
 
-func TestServer_blamesTheTargetThatNeverSaysWhetherToContinue(t *testing.T) {
-	target := scripted(t, func(_ string, _ net.Conn, r *bufio.Reader) { _, _ = r.ReadByte() })
-	svc := newService(target.addr)
-	svc.TargetTimeout = 100 * time.Millisecond
-	r := newRig(t, Settings{BodyTimeout: 30 * time.Millisecond}, svc)
-	w := r.wire()
-	w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
-	if res, _ := w.receive("POST"); res.StatusCode != 504 {
-		t.Fatalf("got %d, want 504", res.StatusCode)
+// A client that waits for a 100 for ever is the one that does not send.
+func TestServer_givesUpOnBodiesForWhichNobodyAsks(t *testing.T) {
+	for _, timeout := range []time.Duration{-1, 10 * time.Millisecond, 5 * time.Second} {
+		for _, framing := range []string{"Content-Length: 5", "Transfer-Encoding: chunked"} {
+			t.Run(fmt.Sprint(timeout, " ", framing), func(t *testing.T) {
+				target := scripted(t, func(_ string, _ net.Conn, r *bufio.Reader) { _, _ = r.ReadByte() })
+				svc := newService(target.addr)
+				svc.TargetTimeout = timeout
+				r := newRig(t, Settings{BodyTimeout: 50 * time.Millisecond}, svc)
+				w := r.wire()
+				w.send("POST / HTTP/1.1\r\nHost: a\r\n" + framing + "\r\nExpect: 100-continue\r\n\r\n")
+				if res, _ := w.receive("POST"); res.StatusCode != 408 || !res.Close {
+					t.Fatalf("got %d, close %v, want 408", res.StatusCode, res.Close)
+				}
+			})
+		}
 	}
 }
 

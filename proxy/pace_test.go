@@ -109,6 +109,42 @@ func TestServer_holdsNoSlowTargetAgainstABody(t *testing.T) {
 	}
 }
 
+// Once it is asked for, a body has the time of any other.
+func TestServer_givesUpOnBodiesThatAreAskedForInVain(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings Settings
+		begin    string
+		slow     uint64
+	}{
+		{"silence", Settings{BodyRate: 1000, BodyGrace: 50 * time.Millisecond}, "", 1},
+		{"a beginning", Settings{BodyRate: 1000, BodyGrace: 50 * time.Millisecond}, "h", 1},
+		{"within the grace", Settings{BodyTimeout: 50 * time.Millisecond, BodyRate: 1, BodyGrace: time.Minute}, "", 0},
+		{"at any rate", Settings{BodyTimeout: 50 * time.Millisecond, BodyRate: -1}, "h", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := newRawTarget(t, func(conn net.Conn, r *bufio.Reader) {
+				_, _ = readHead(r)
+				_, _ = io.WriteString(conn, "HTTP/1.1 100 Continue\r\n\r\n")
+				_, _ = r.WriteTo(io.Discard)
+			})
+			r := newRig(t, c.settings, newService(target.addr))
+			w := r.wire()
+			w.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+			if head := w.head(); head != "HTTP/1.1 100 Continue\r\n\r\n" {
+				t.Fatalf("got %q", head)
+			}
+			w.send(c.begin)
+			if res, _ := w.receive("POST"); res.StatusCode != 408 || !res.Close {
+				t.Fatalf("got %d, close %v, want 408", res.StatusCode, res.Close)
+			}
+			if got := r.server.Counters()["upfront_slow_bodies_total"]; got != c.slow {
+				t.Errorf("%d were counted as slow, want %d", got, c.slow)
+			}
+		})
+	}
+}
+
 // What the client waits for before it sends is not its time.
 func TestServer_holdsNoLate100AgainstABody(t *testing.T) {
 	half := make(chan struct{}, 1)

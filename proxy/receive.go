@@ -92,9 +92,10 @@ func (x *exchange) readHead() *Error {
 }
 
 // awaitTarget reads what the target sends next. The target's time runs from the
-// end of the request: while the client is still uploading it has not begun, unless
-// the client waits for the target's 100. A head that began has as much time once
-// more, for all of it: else one that trickles could hold the client for days.
+// end of the request: while the client is still uploading it has not begun, nor
+// while the client waits for the target's 100, for await ends that. A head that began
+// has as much time once more, for all of it: else one that trickles could hold the
+// client for days.
 func (x *exchange) awaitTarget(began time.Time) error {
 	timeout := x.svc.TargetTimeout
 	if x.lasts {
@@ -115,7 +116,7 @@ func (x *exchange) awaitTarget(began time.Time) error {
 	for {
 		x.conn.armRead(now, timeout)
 		err := x.down.more()
-		if err == nil || !timedOut(err) || !began.IsZero() || !x.up.running || x.up.asked.Load() {
+		if err == nil || !timedOut(err) || !began.IsZero() || !x.up.running {
 			return err
 		}
 		now = time.Now()
@@ -147,13 +148,14 @@ func (x *exchange) passInterim() *Error {
 	if c.req.Minor == 0 || res.Status == 100 && !c.req.Continue {
 		return nil
 	}
-	if res.Status == 100 {
-		x.up.asked.Store(false)
-	}
 	c.out = appendStatusLine(c.out[:0], res)
 	c.out = res.AppendKept(c.out, keepFromTarget)
 	c.out = append(c.out, "\r\n"...)
-	return x.toClient(c.out, nil)
+	err := x.toClient(c.out, nil)
+	if err == nil && res.Status == 100 {
+		x.up.invite(x)
+	}
+	return err
 }
 
 func appendStatusLine(b []byte, res *http1.Response) []byte {

@@ -28,7 +28,8 @@ type upload struct {
 	whole   atomic.Bool   // the client has sent all of it; written by run
 	spare   atomic.Bool   // no attempt can need the spool any more; written by relay
 	freed   atomic.Bool   // the spool was given back
-	asked   atomic.Bool   // the client waits for a 100: its silence is not its fault
+	asked   atomic.Bool   // the client waits for a 100; cleared by who ends that
+	invited atomic.Int64  // Unix nanoseconds; when it was sent one, 0 before
 }
 
 // begin takes what has arrived of the body, before anything else can end the
@@ -100,7 +101,7 @@ func (u *upload) start(x *exchange) {
 	u.running, u.err = true, nil
 	u.ended.Store(0)
 	u.halt.Store(false)
-	u.asked.Store(x.c.req.Continue && len(u.first) == 0)
+	u.asked.Store(x.c.req.Continue && len(u.first) == 0 && u.invited.Load() == 0)
 	u.done = make(chan struct{})
 	u.whole.Store(u.flow.done())
 	if u.spool == nil {
@@ -170,40 +171,6 @@ func (u *upload) move(x *exchange, conn *targetConn) *Error {
 	}
 }
 
-// await reads what the client sends next. While the client waits for a 100 that
-// the target has not given, its silence has no limit and does not count.
-func (u *upload) await(x *exchange) error {
-	for {
-		asked := u.asked.Load()
-		timeout, began := x.settings.BodyTimeout, time.Now()
-		if x.lasts {
-			timeout = x.settings.TunnelTimeout
-		} else if left := u.pace.left(); left >= 0 && !asked && (timeout < 0 || left < timeout) {
-			timeout = left
-		}
-		x.c.armRead(began, timeout)
-		if u.halt.Load() { // or stop comes now, and its deadline after ours
-			return errUploadStopped
-		}
-		had := u.reader.have
-		err := u.reader.more()
-		if !asked {
-			u.pace.came(u.reader.have-had, time.Since(began))
-		}
-		switch {
-		case err == nil:
-			return nil
-		case !timedOut(err) || u.halt.Load():
-			return err
-		case asked:
-		case u.pace.tooSlow() && !x.lasts:
-			return errTooSlow
-		default:
-			return err
-		}
-	}
-}
-
 // pass sends the first keep bytes of what waits to the target.
 func (u *upload) pass(x *exchange, conn *targetConn, keep int) *Error {
 	if u.tooLarge() {
@@ -250,8 +217,7 @@ func (u *upload) join(x *exchange) {
 	}
 	select {
 	case <-u.done:
-		u.running = false
-		u.settle(x)
+		u.joined(x)
 		return
 	default:
 	}
@@ -281,7 +247,16 @@ func (u *upload) stop(x *exchange) {
 		x.c.readBy = time.Time{}
 		_ = x.c.SetReadDeadline(time.Time{})
 	}
+	u.joined(x)
+}
+
+// joined is called once run has returned.
+func (u *upload) joined(x *exchange) {
 	u.running = false
+	if u.invited.Load() != 0 { // and the deadline may be invite's
+		x.c.readBy = time.Time{}
+		_ = x.c.SetReadDeadline(time.Time{})
+	}
 	u.settle(x)
 }
 
