@@ -67,6 +67,7 @@ var (
 	errSwitchedEarly  = errors.New("switched protocols before the request was complete")
 	errInterimFlood   = errors.New("too many interim responses")
 	errUnasked        = errors.New("response before the request")
+	errTired          = errors.New("target was tired of waiting for a request")
 	errEarlyClose     = errors.New("connection closed before a response")
 	errTruncated      = errors.New("body ended early")
 	errTooSlow        = errors.New("body came slower than limits.body_rate")

@@ -29,6 +29,9 @@ func (x *exchange) receive() *Error {
 			return err
 		}
 		if !res.Interim() {
+			if interim == 0 && x.isGoodbye() {
+				return x.goodbye()
+			}
 			break
 		}
 		if interim == maxInterim {
@@ -61,10 +64,7 @@ func (x *exchange) awaitAnswer() *Error {
 		x.burnt = true
 		return nil
 	}
-	return &Error{
-		Op: opReadResponse, Target: x.target.Address(), Source: FromTarget, Status: 502,
-		Retry: RetryIdempotent, Stale: true, Err: errUnasked,
-	}
+	return x.unasked()
 }
 
 // readHead reads the next response head of the target.

@@ -125,6 +125,63 @@ func TestServer_hidesAKeptConnectionThatDies(t *testing.T) {
 	}
 }
 
+// A target that is tired of a kept connection says so with a 408, which may cross
+// with a request (RFC 9110 §15.5.9).
+func TestServer_sendsWhatMetAGoodbyeOnAnotherConnection(t *testing.T) {
+	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	const closing = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\nConnection: close\r\n\r\n408"
+	for _, c := range []struct {
+		name, answer, request string
+		fresh                 bool // it is the first answer of a connection
+		want                  int
+	}{
+		{"closing", closing, get, false, 200},
+		{"until its end", "HTTP/1.1 408 Request Timeout\r\n\r\n408", get, false, 200},
+		{"in HTTP/1.0", "HTTP/1.0 408 Request Timeout\r\nContent-Length: 3\r\n\r\n408", get, false, 200},
+		{"body at hand", closing, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", false, 200},
+		{"of one that goes on", "HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\n\r\n408", get, false, 408},
+		{"behind a hint", "HTTP/1.1 103 Early Hints\r\n\r\n" + closing, get, false, 408},
+		{"another status", strings.Replace(closing, "408", "503", 1), get, false, 503},
+		{"to what it may have done", closing, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi", false, 408},
+		{"on a new connection", closing, get, true, 408},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			target := newRawTarget(t, func(conn net.Conn, r *bufio.Reader) {
+				for n := 1; ; n++ {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if n == 2 || c.fresh {
+						_, _ = io.WriteString(conn, c.answer)
+						return
+					}
+					_, _ = io.WriteString(conn, ok("x"))
+				}
+			})
+			r := newRig(t, Settings{}, newService(target.addr))
+			if !c.fresh {
+				w := r.wire()
+				w.send(get)
+				w.receive("GET")
+				tr := r.svc.Pool.Targets()[0].Transport().(*transport)
+				tr.trust.open(time.Minute) // also what must not be sent twice goes on a kept connection
+				eventually(t, "the connection is kept", func() bool { _, kept := tr.idleSince(); return kept })
+			}
+			w := r.wire()
+			w.send(c.request)
+			method, _, _ := strings.Cut(c.request, " ")
+			if method == "GET" && strings.Contains(c.answer, " 103 ") {
+				w.head()
+			}
+			if res, _ := w.receive(method); res.StatusCode != c.want {
+				t.Errorf("got %d, want %d", res.StatusCode, c.want)
+			}
+		})
+	}
+}
+
 func TestServer_noticesAConnectionThatTheTargetClosed(t *testing.T) {
 	closed := make(chan struct{}, 16)
 	target := newRawTarget(t, func(c net.Conn, r *bufio.Reader) {

@@ -167,6 +167,24 @@ func TestServer_RFC9112_9_2_takesNoAnswerFromBeforeTheRequest(t *testing.T) {
 	}
 }
 
+// Who says that it waits no more, and has nothing of the request, will not read it.
+func TestServer_sendsAPostThatMetAGoodbyeOnAnotherConnection(t *testing.T) {
+	target := newObedient(t)
+	r := newRig(t, Settings{}, newService(target.addr))
+	w := r.wire()
+	w.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	w.receive("GET")
+	conn := next(t, target.first)
+	betweenLookAndSend(t, r, func() {
+		deafen(t, rawOf(t, conn.(*net.TCPConn)))
+		_, _ = io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\nConnection: close\r\n\r\n408")
+	})
+	w.send("POST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")
+	if res, body := w.receive("POST"); res.StatusCode != 200 || body != "/2" {
+		t.Errorf("got %d %q, want it to be sent on a new connection", res.StatusCode, body)
+	}
+}
+
 func TestServer_failsNoPostOnAConnectionThatIsJustClosing(t *testing.T) {
 	for _, how := range []string{"FIN", "RST"} {
 		for _, c := range []struct{ name, request, later string }{

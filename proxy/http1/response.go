@@ -167,6 +167,12 @@ func (r *Response) KeepAlive() bool {
 	return r.Minor > 0 || r.connection&optKeepAlive != 0
 }
 
+// Goodbye reports whether r says that its sender waited for a request in vain and
+// closes the connection (RFC 9110 §15.5.9).
+func (r *Response) Goodbye() bool {
+	return r.Status == 408 && (!r.KeepAlive() || r.Body(false) == UntilClose)
+}
+
 // Body is how the body of a message is delimited (RFC 9112 §6.3).
 type Body uint8
 
