@@ -34,5 +34,3 @@ func ParsePathPrefix(s string) (string, error) {
 	}
 	return plain, nil
 }
-
-func isEscape(s string) bool { return len(s) > 2 && isHex(s[1]) && isHex(s[2]) }

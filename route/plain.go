@@ -16,10 +16,10 @@ func IsPlain(path []byte) bool {
 				return false
 			}
 		case '%':
-			if i+2 >= len(path) || !isPlainEscape(path[i+1], path[i+2]) || escapeAt(path, i, full) > i+1 {
+			if i+2 >= len(path) || !isPlainEscape(path[i+1], path[i+2]) || isEscapeOfEscape(path[i:]) {
 				return false
 			}
-		case '\\', ';':
+		case '\\', ';', '?', '#':
 			return false
 		}
 	}
@@ -39,10 +39,25 @@ func isPlainEscape(high, low byte) bool {
 	return !isUnreserved(c)
 }
 
+// isEscapeOfEscape reports an escaped percent sign with two digits behind it.
+func isEscapeOfEscape(path []byte) bool {
+	return len(path) > 4 && path[1] == '2' && path[2] == '5' && isHex(path[3]) && isHex(path[4])
+}
+
+// isEscape reports whether s begins with a percent sign and two digits.
+func isEscape[S string | []byte](s S) bool {
+	return len(s) > 2 && s[0] == '%' && isHex(s[1]) && isHex(s[2])
+}
+
 // AppendPlain appends the plain form of path to dst and returns it: what the most
-// eager of targets would make of it. Broken escapes stay as they are, and a path
-// that does not begin with a slash is only unescaped.
-func AppendPlain(dst, path []byte) []byte { return plain.append(dst, path) }
+// eager of targets would make of it. It decodes once. A percent sign that begins no
+// escape is escaped, and a path that does not begin with a slash keeps its dots.
+func AppendPlain(dst, path []byte) []byte {
+	for _, s := range [...]step{decode, slash, backslash, endQuery, endFragment, cut, merge, resolve} {
+		path = s.append(nil, path)
+	}
+	return append(dst, path...)
+}
 
 // dotsOf is 1 for the segment ".", 2 for "..", else 0.
 func dotsOf(segment []byte) int {
@@ -53,17 +68,6 @@ func dotsOf(segment []byte) int {
 		return 2
 	}
 	return 0
-}
-
-// parentSegment is where the segment before write begins.
-func parentSegment(path []byte, start, write int) int {
-	for write > start {
-		write--
-		if path[write] == '/' {
-			break
-		}
-	}
-	return write
 }
 
 const upperHex = "0123456789ABCDEF"

@@ -58,23 +58,32 @@ func resolveDots(p string) string {
 	return "/" + strings.Join(kept, "/")
 }
 
-// readings is what a target may make of p.
-func readings(p string) map[string]bool {
+// understood is what a target may make of p: it decodes not at all, once or twice,
+// each time all of the path or all but slashes, and before and behind it does some
+// of what else targets do.
+func understood(p string) map[string]bool {
 	all := map[string]bool{p: true}
-	each := func(step func(string) string) {
+	each := func(steps ...func(string) string) {
 		for q := range all {
-			all[step(q)] = true
+			for _, step := range steps {
+				all[step(q)] = true
+			}
 		}
 	}
-	for _, but := range []string{"", "/", `\`, `/\`} {
-		once := unescapeOnce(p, but)
-		all[once], all[unescapeOnce(once, but)] = true, true
+	tidy := func() {
+		each(func(q string) string { return parameters.ReplaceAllString(q, "") })
+		each(func(q string) string { return strings.ReplaceAll(q, `\`, "/") })
+		each(func(q string) string { return parameters.ReplaceAllString(q, "") })
+		each(func(q string) string { return slashes.ReplaceAllString(q, "/") })
+		each(resolveDots)
+		each(path.Clean)
 	}
-	each(func(q string) string { return strings.ReplaceAll(q, `\`, "/") })
-	each(func(q string) string { return parameters.ReplaceAllString(q, "") })
-	each(func(q string) string { return slashes.ReplaceAllString(q, "/") })
-	each(resolveDots)
-	each(path.Clean)
+	tidy()
+	for range 2 {
+		each(func(q string) string { return unescapeOnce(q, "") }, func(q string) string { return unescapeOnce(q, "/") })
+		each(func(q string) string { return q[:strings.IndexAny(q+"?", "?#")] })
+		tidy()
+	}
 	return all
 }
 
@@ -82,8 +91,9 @@ func readings(p string) map[string]bool {
 func oddPath(random *rand.Rand) string {
 	var b strings.Builder
 	for range 1 + random.IntN(6) {
-		b.WriteString(pick(random, "/", "/", "/", "/", "//", "%2f", "%2F", "%5c", "%252f", ""))
-		b.WriteString(pick(random, "a", "b", "c", "a", "b", "..", ".", "%2e%2E", "%2e.", "..;x=1", ";x", "a;x", "", "%61", "%2561", "%252e%252e", "x%2fy", "x%5cy", ".a", "a%20", "%3B", "%"))
+		b.WriteString(pick(random, "/", "/", "/", "/", "//", "%2f", "%2F", "%5c", "%252f", "%25%32%66", ""))
+		b.WriteString(pick(random, "a", "b", "c", "a", "b", "..", ".", "%2e%2E", "%2e.", "..;x=1", ";x", "a;x", "", "%61", "%2561", "%252e%252e", "x%2fy", "x%5cy", ".a", "a%20", "%3B", "%",
+			"%25%32%65%25%32%65", "%%32%65%%32e", "%25%36%31", "..;%3f", "..;%23", "%3f", "%25"))
 	}
 	return "/" + strings.TrimLeft(b.String(), "/")
 }
@@ -100,12 +110,46 @@ func checkReadings(t *testing.T, list []Entry[string], indexed *Table[string], h
 	if below := strings.TrimPrefix(p, prefix); prefix != "/" && below != "" && resolveDots(p) != prefix+resolveDots(below) {
 		t.Fatalf("%q is %q without its prefix, which is resolved to %q", p, below, resolveDots(below))
 	}
-	for reading := range readings(p) {
+	for reading := range understood(p) {
 		if !strings.HasPrefix(reading, "/") {
 			continue
 		}
 		if got, ok := linear(list, host, notInURI.ReplaceAllStringFunc(reading, escapeAll)); got != want || ok != wantOK {
 			t.Fatalf("%q goes to %q, but read as %q it belongs to %q, of %v", p, want, reading, got, list)
+		}
+	}
+}
+
+// decodings is p, and what one and two decodings of all of it leave.
+func decodings(p string) [3]string {
+	once := unescapeOnce(p, "")
+	return [...]string{p, once, unescapeOnce(once, "")}
+}
+
+func TestTable_Agrees_neverToDotsOrNamesHiddenInDecodings(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	routes := table(t, "x/", "x/admin", "x/api")
+	hide := func(s string) string { // each byte escaped or not, and each byte of that again
+		var hidden strings.Builder
+		for range 2 {
+			hidden.Reset()
+			for i := range len(s) {
+				hidden.WriteString(pick(random, s[i:i+1], fmt.Sprintf("%%%02x", s[i]), fmt.Sprintf("%%%02X", s[i])))
+			}
+			s = hidden.String()
+		}
+		return s
+	}
+	for range 5000 {
+		p := "/" + pick(random, "", "x/", "api/") + hide(pick(random, "../admin", "admin/u", "..;?/admin", `..\admin`, "./..//admin", "a/../b"))
+		want, _, _ := routes.Match([]byte("x"), []byte(p))
+		for _, decoded := range decodings(p) {
+			decoded = parameters.ReplaceAllString(strings.ReplaceAll(decoded, `\`, "/"), "")
+			got, _, _ := routes.Match([]byte("x"), []byte(path.Clean(decoded)))
+			if got != want && routes.Agrees([]byte("x"), []byte(p)) {
+				t.Fatalf("seed %d: %q agrees, but goes to %q and is decoded to %q of %q", seed, p, want, decoded, got)
+			}
 		}
 	}
 }
@@ -168,6 +212,12 @@ func TestTable_Agrees_refusesWhatOneReadingOnlyLeadsElsewhere(t *testing.T) {
 		"/admin;x=1", "/admin%3Bx", "/admin%3fx", "/admin%23x", "/;/admin", "/public;/../admin", // parameters, queries
 		"/public/a/../../public/x", "/public/..%2fpublic/x", "/public/.%2e/public", // out of the prefix and back
 		"/admin/%2e%2e;/x", "/%5Cadmin", "/%2Fadmin", "/x%2F..%2Fadmin",
+		"/public/%25%32%65%25%32%65/admin/u", "/public/%252%65%252%65/admin/u", "/public/%25%32e%25%32e/admin", // its digits, too
+		"/%25%36%31dmin/u", "/public%25%32%66..%25%32%66admin", "/public/%25%32%65%25%32%65/admin",
+		"/x/%%32%65%%32%65/admin/u", "/%%36%31dmin", "/x/%%32e%%32e/admin", "/x/%2%65%2%65/admin", // a bare percent sign in front
+		"/%2525%32%35%36%31dmin", "/%25%2532%2535%2536%2531dmin", // three and four times
+		"/x%2F..;%3f/admin/u", "/x%5c..;%23/admin", "/x%2F..;/admin/u", "/x/..;%2f/../admin", "/x;%2f/../admin", // parameters cut first
+		"/x/%2e%2e%3bx=1/admin", "/admin/%2e%2e%253f", "/admin%253fx", "/admin%25%32%33",
 		"/" + strings.Repeat("a;%2f%5c%252e/", 1000), // too many readings to try
 	} {
 		if routes.Agrees([]byte("x"), []byte(p)) {

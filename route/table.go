@@ -115,33 +115,31 @@ func (t *Table[V]) Match(host, path []byte) (value V, prefix string, ok bool) {
 // escapes would see a path that belongs to another route, and the request should
 // be refused; likewise one that leaves its prefix and comes back, as a target sees
 // another path when the prefix is stripped. Nearly all paths are plain, or of a host with one route: then it
-// costs no second lookup. A long path whose readings are too many to try does not
+// costs no second lookup. A path whose readings are too many to try does not
 // agree.
 func (t *Table[V]) Agrees(host, path []byte) bool {
-	if IsPlain(path) || t.alone(host) {
-		return true
-	}
-	var space [512]byte
-	as := space[:0]
+	return IsPlain(path) || t.alone(host) || t.readingsAgree(host, path)
+}
+
+func (t *Table[V]) readingsAgree(host, path []byte) bool {
+	var text [2048]byte // longer ones allocate
+	var ends [maxReadings + 1]int32
+	all := readings{text: append(text[:0], path...), ends: append(ends[:0], int32(len(path)))}
 	found := t.find(host, path)
-	var r reading
-	if found != nil && found.prefix != "/" {
-		r.floor = len(found.prefix)
-	}
-	for d, tried := differences(path), len(path); r.next(d); tried += len(path) {
-		if tried > maxRead {
+	for i, ok := 0, true; i < len(all.ends); i++ {
+		reading := all.at(i)
+		if t.find(host, reading) != found {
 			return false
 		}
-		if as = r.append(as[:0], path); t.find(host, as) != found {
+		if found != nil && found.prefix != "/" && climbs(reading[len(found.prefix):]) {
+			return false
+		}
+		if all, ok = all.expanded(i); !ok {
 			return false
 		}
 	}
 	return true
 }
-
-// maxRead bounds how many bytes the readings of one path may cost: a path that
-// differs in every respect has 144.
-const maxRead = 256 << 10
 
 // alone reports whether all paths of host lead to one entry.
 func (t *Table[V]) alone(host []byte) bool {

@@ -163,13 +163,14 @@ func TestTable_Agrees(t *testing.T) {
 }
 
 func TestTable_Match_allocatesNothing(t *testing.T) {
-	routes := table(t, "example.com/", "*.example.com/api/v2", "*/x")
+	routes := table(t, "example.com/", "*.example.com/api/v2", "*/x", "two.com/", "two.com/x")
 	requests := [][2][]byte{
 		{[]byte("example.com"), []byte("/some/path")},
 		{[]byte("WWW.Example.com.:8080"), []byte("/api/v2/x")},
 		{[]byte("unknown"), []byte("/x/y/z")},
 		{[]byte("unknown"), []byte("/none")},
 		{[]byte("example.com"), []byte("/a/../b/%2e%2e//c")},
+		{[]byte("two.com"), []byte("/a/../b/%2e%2e//c;d%25%32%65%2f")},
 	}
 	got := testing.AllocsPerRun(1000, func() {
 		for _, request := range requests {
@@ -331,7 +332,7 @@ func BenchmarkTable_Match(b *testing.B) {
 
 func BenchmarkTable_Agrees(b *testing.B) {
 	routes := table(b, "example.com/", "example.com/api")
-	for name, path := range map[string]string{"plain": "/assets/application-5f3a.js", "unusual": "/assets/../api//x%2fy"} {
+	for name, path := range map[string]string{"plain": "/assets/application-5f3a.js", "unusual": "/assets/../api//x%2fy", "odd": "/assets/../b/%2e%2e//c;d%25%32%65%2f"} {
 		b.Run(name, func(b *testing.B) {
 			host, path := []byte("example.com"), []byte(path)
 			b.ReportAllocs()
