@@ -126,7 +126,8 @@ func (t *Table[V]) readingsAgree(host, path []byte) bool {
 	var ends [maxReadings + 1]int32
 	all := readings{text: append(text[:0], path...), ends: append(ends[:0], int32(len(path)))}
 	found := t.find(host, path)
-	for i, ok := 0, true; i < len(all.ends); i++ {
+	ok := true
+	for i := 0; ok && i < len(all.ends); i++ {
 		reading := all.at(i)
 		if t.find(host, reading) != found {
 			return false
@@ -134,11 +135,9 @@ func (t *Table[V]) readingsAgree(host, path []byte) bool {
 		if found != nil && found.prefix != "/" && climbs(reading[len(found.prefix):]) {
 			return false
 		}
-		if all, ok = all.expanded(i); !ok {
-			return false
-		}
+		all, ok = all.expanded(i)
 	}
-	return true
+	return ok
 }
 
 // alone reports whether all paths of host lead to one entry.
