@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -210,25 +209,8 @@ func (h *kamalHost) want(service string, status int, version string) string {
 // load puts requests of every kind on a service, streams of 3 s among them.
 func (h *kamalHost) load(service string) *traffic {
 	h.t.Helper()
-	g, err := load.New(load.Options{
+	return startLoadOf(h.t, load.Options{
 		Address: h.address, Host: service + ".test", Workers: allModes, StreamTime: 3 * time.Second,
 		MaxFailures: 1_000_000, // every one, for a reboot has many
 	})
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		_ = g.Run(ctx) // always nil; failures are in the report
-		close(done)
-	}()
-	stop := func() *load.Report {
-		cancel()
-		<-done
-		return g.Report()
-	}
-	h.t.Cleanup(func() { stop() })
-	waitFor(h.t, 10*time.Second, "the first answer under load", func() bool { return g.Report().Requests > 0 })
-	return &traffic{Generator: g, stop: stop}
 }

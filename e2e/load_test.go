@@ -46,7 +46,12 @@ type traffic struct {
 // arrived when it returns.
 func startLoad(t testing.TB, address string, workers []load.Workers) *traffic {
 	t.Helper()
-	g, err := load.New(load.Options{Address: address, Host: host, Workers: workers})
+	return startLoadOf(t, load.Options{Address: address, Host: host, Workers: workers})
+}
+
+func startLoadOf(t testing.TB, o load.Options) *traffic {
+	t.Helper()
+	g, err := load.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
