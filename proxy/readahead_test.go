@@ -49,6 +49,19 @@ func leading(targets ...string) *service.Service {
 	return svc
 }
 
+// holdsBack expects a target of giving to be held up by its client.
+func (r *rig) holdsBack(gave <-chan error) {
+	r.t.Helper()
+	select {
+	case <-gave:
+		r.t.Error("target gave everything away while the client read nothing")
+	case <-time.After(100 * time.Millisecond):
+	}
+	if n := r.inFlight(); n != 1 {
+		r.t.Errorf("%d in flight", n)
+	}
+}
+
 // giving is a target that answers each request with head and body, and reports
 // when it has written them, or could not.
 func giving(t *testing.T, head string, body []byte) (addr string, gave chan error) {
@@ -151,14 +164,7 @@ func TestReadAhead_leavesStreamsAlone(t *testing.T) {
 			if told := strings.Contains(head, "X-Accel-Buffering: no\r\n"); told != (c.name == "told not to") {
 				t.Errorf("client got %q", head)
 			}
-			select {
-			case <-gave:
-				t.Error("target gave everything away while the client read nothing")
-			case <-time.After(100 * time.Millisecond):
-			}
-			if n := r.inFlight(); n != 1 {
-				t.Errorf("%d in flight", n)
-			}
+			r.holdsBack(gave)
 			_, _ = io.CopyN(io.Discard, w.r, large)
 			if err := next(t, gave); err != nil {
 				t.Errorf("target: %v", err)

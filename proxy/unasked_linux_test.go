@@ -90,6 +90,17 @@ func newObedient(t *testing.T) *obedient {
 	return o
 }
 
+// kept has a client ask once, and returns the target's side of the connection that is
+// kept behind that.
+func (o *obedient) kept(t *testing.T) (*rig, *wire, net.Conn) {
+	t.Helper()
+	r := newRig(t, Settings{}, newService(o.addr))
+	w := r.wire()
+	w.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
+	w.receive("GET")
+	return r, w, next(t, o.first)
+}
+
 // deafen makes the kernel of whoever holds the socket drop every packet that
 // carries a request: to it and to us, the request is still under way.
 func deafen(t *testing.T, raw syscall.RawConn) {
@@ -134,11 +145,7 @@ func TestServer_RFC9112_9_2_takesNoAnswerFromBeforeTheRequest(t *testing.T) {
 		for _, crossing := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%.4s %d crossing %v", c.request, len(c.request), crossing), func(t *testing.T) {
 				target := newObedient(t)
-				r := newRig(t, Settings{}, newService(target.addr))
-				w := r.wire()
-				w.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-				w.receive("GET")
-				conn := next(t, target.first)
+				r, w, conn := target.kept(t)
 				poison := func() { _, _ = io.WriteString(conn, ok("poison")) }
 				if crossing {
 					kept := idleConn(t, r)
@@ -170,11 +177,7 @@ func TestServer_RFC9112_9_2_takesNoAnswerFromBeforeTheRequest(t *testing.T) {
 // Who says that it waits no more, and has nothing of the request, will not read it.
 func TestServer_sendsAPostThatMetAGoodbyeOnAnotherConnection(t *testing.T) {
 	target := newObedient(t)
-	r := newRig(t, Settings{}, newService(target.addr))
-	w := r.wire()
-	w.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-	w.receive("GET")
-	conn := next(t, target.first)
+	r, w, conn := target.kept(t)
 	betweenLookAndSend(t, r, func() {
 		deafen(t, rawOf(t, conn.(*net.TCPConn)))
 		_, _ = io.WriteString(conn, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 3\r\nConnection: close\r\n\r\n408")
@@ -196,11 +199,7 @@ func TestServer_failsNoPostOnAConnectionThatIsJustClosing(t *testing.T) {
 		} {
 			t.Run(how+" "+c.name, func(t *testing.T) {
 				target := newObedient(t)
-				r := newRig(t, Settings{}, newService(target.addr))
-				w := r.wire()
-				w.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n")
-				w.receive("GET")
-				conn := next(t, target.first)
+				r, w, conn := target.kept(t)
 				betweenLookAndSend(t, r, func() {
 					if how == "RST" {
 						_ = conn.(*net.TCPConn).SetLinger(0)
