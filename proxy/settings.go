@@ -35,7 +35,8 @@ type Settings struct {
 	// where it begins with a PROXY header or a TLS handshake: both have to be over.
 	// Default 10s.
 	HandshakeTimeout time.Duration
-	// HeadTimeout from the first byte of a head to its last. Default 9s, so that whoever is slow is gone within ten.
+	// HeadTimeout from the first byte of a head to its last. Default 9s, so that whoever
+	// is slow is gone within ten.
 	HeadTimeout time.Duration
 	// IdleTimeout of a kept connection between two requests. Default 60s.
 	IdleTimeout time.Duration
@@ -43,8 +44,8 @@ type Settings struct {
 	// Default 2s.
 	ConnectTimeout time.Duration
 	// BodyTimeout without a byte of progress in the body of a request or in one
-	// of known length of a response, and without anything taken
-	// of what is written to either side. Default 30s.
+	// of known length of a response, and without anything taken of what is written to
+	// either side. Default 30s.
 	BodyTimeout time.Duration
 	// BodyRate in bytes a second that the body of a request has to come at, on
 	// average since its beginning, once BodyGrace is over; else 408. Only the time
